@@ -1,0 +1,1 @@
+"""Loaded models that answer: sessions, engines, batches."""

@@ -1,0 +1,1 @@
+"""From labelled videos to weights."""

@@ -1,0 +1,1 @@
+"""From a video file to frames and true times, in one bounded pass."""
