@@ -1,0 +1,167 @@
+"""The architecture as data: one frozen tree, a branch for each box of the paper's figure 5.
+
+A checkpoint folder holds this tree as config.json beside its weights; the two never travel apart.
+`nano` and the paper's model differ only in these values.
+"""
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from finevq.errors import CheckpointError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageEncoderConfig:
+    """Which network reads the sparse frames."""
+
+    kind: Literal["efficientnet_lite0", "intern_vit"]
+    """efficientnet_lite0: one token of stage statistics a view; intern_vit: a grid of patch tokens."""
+    image_size: int = 448
+    """Side of the square input, in pixels (efficientnet_lite0 takes any size)."""
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    """Subtracted from RGB in 0..1. Default: ImageNet."""
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    """Divides RGB in 0..1. Default: ImageNet."""
+    vision: Mapping[str, Any] = field(default_factory=dict)
+    """intern_vit only: keyword arguments of transformers' InternVLVisionConfig."""
+    downsample_ratio: float = 0.5
+    """intern_vit only: pixel shuffle factor of the patch grid."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MotionEncoderConfig:
+    """A SlowFast network: two pathways over the same frames at two rates."""
+
+    slow_width: int = 64
+    """Channels of the slow stem; stage outputs are 4, 8, 16, 32 times that."""
+    fast_ratio: int = 8
+    """Slow channels divided by fast channels."""
+    depths: tuple[int, ...] = (3, 4, 6, 3)
+    """Residual blocks a stage."""
+    time_ratio: int = 4
+    """Fast frames divided by slow frames."""
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    """Subtracted from RGB in 0..1. The official code feeds both branches with ImageNet's."""
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    """Divides RGB in 0..1."""
+    pooling: Literal["centre", "mean"] = "centre"
+    """centre: the official stride-1 windows before the mean (weights the centre); mean: plain."""
+
+    @property
+    def feature_width(self) -> int:
+        """Length of the pooled feature: slow channels, then fast channels."""
+        slow = self.slow_width * 32
+        return slow + slow // self.fast_ratio
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LanguageModelConfig:
+    """A decoder in Llama layout."""
+
+    llama: Mapping[str, Any]
+    """Keyword arguments of transformers' LlamaConfig; hidden_size and vocab_size at least."""
+
+    @property
+    def width(self) -> int:
+        """Width of a token."""
+        return int(self.llama["hidden_size"])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoreHeadConfig:
+    """The regression from one hidden state to one score."""
+
+    widths: tuple[int, ...] = (1024, 256, 64, 16)
+    """Hidden layers between the token width and the single output."""
+    final_relu: bool = True
+    """Official: a ReLU after the last layer too, which can die; nano does without."""
+    low: float = 0.0
+    """Score (MOS scale) that an output of 0 means."""
+    high: float = 100.0
+    """Score (MOS scale) that an output of 1 means."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VideoInputConfig:
+    """What is taken from a video."""
+
+    num_frames: int = 8
+    """Sparse frames for the image encoder."""
+    views: tuple[Literal["whole", "detail"], ...] = ("whole",)
+    """How each sparse frame is read: squashed whole, or a crop at native pixels, or both."""
+    view_sizes: tuple[int, ...] = (448,)
+    """Side of each view, in pixels."""
+    motion: Literal["all_frames", "bursts"] = "all_frames"
+    """all_frames: the official rule; bursts: short stretches at the video's own rate."""
+    motion_size: int = 448
+    """Side of a motion frame, in pixels."""
+    num_bursts: int = 1
+    """bursts only: how many stretches; each becomes one motion token."""
+    burst_frames: int = 16
+    """bursts only: frames a stretch."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig:
+    """The whole model."""
+
+    name: str
+    """Short name, as in results."""
+    version: str
+    """Changes whenever the same video may get another score."""
+    video: VideoInputConfig
+    image_encoder: ImageEncoderConfig
+    motion_encoder: MotionEncoderConfig
+    language_model: LanguageModelConfig
+    score_head: ScoreHeadConfig
+    prompt: Literal["nano", "internlm2-chat"]
+    """Which template of `finevq.prompts` the model was trained on."""
+    context_token_id: int
+    """Placeholder in the text that a visual token replaces."""
+
+    @property
+    def num_motion_tokens(self) -> int:
+        """Visual tokens that the motion branch gives."""
+        return self.video.num_bursts if self.video.motion == "bursts" else 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready copy."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ModelConfig":
+        """Rebuild a tree from its JSON form.
+
+        Raises:
+            CheckpointError: a field is missing, unknown or of the wrong kind.
+        """
+        built: ModelConfig = _build(cls, values, "config.json")
+        return built
+
+
+def _build(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401  # any dataclass field
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, Mapping):
+            raise CheckpointError(f"{where}: expected an object, found {value!r}")
+        hints = get_type_hints(kind)
+        known = {spec.name for spec in dataclasses.fields(kind)}
+        if unknown := sorted(set(value) - known):
+            raise CheckpointError(
+                f"{where}: unknown field {unknown[0]!r}; known: {', '.join(sorted(known))}"
+            )
+        parts = {key: _build(hints[key], item, f"{where}: {key}") for key, item in value.items()}
+        try:
+            return kind(**parts)  # type: ignore[operator]  # a dataclass type is callable
+        except TypeError as error:
+            raise CheckpointError(f"{where}: {error}") from None
+    origin = get_origin(kind)
+    if origin is tuple:
+        return tuple(_build(get_args(kind)[0], item, where) for item in value)
+    if origin is Literal and value not in get_args(kind):
+        raise CheckpointError(f"{where}: {value!r} is not one of {get_args(kind)}")
+    if origin in (Union, types.UnionType, Mapping, Literal) or kind in (str, bool, Any):
+        return value
+    return kind(value) if kind in (int, float) else value

@@ -1,0 +1,166 @@
+"""FineVQ: joins the boxes of the paper's figure 5. Knows no file, no video and no prompt.
+
+Letters of shapes: B videos, F sparse frames, M motion stretches, T frames of a stretch, V visual
+tokens, L text tokens, D width of a token.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import Cache
+
+from finevq.model.config import ModelConfig
+from finevq.model.image_encoder import EfficientNetEncoder
+from finevq.model.language_model import build_language_model
+from finevq.model.motion_encoder import MotionEncoder
+from finevq.model.projectors import build_projector
+from finevq.model.score_head import ScoreHead
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOutput:
+    """What one pass over a text says."""
+
+    hidden: Tensor
+    """(B, L, D), after the last normalisation."""
+    logits: Tensor
+    """(B, L, vocabulary): the next token at each position."""
+    cache: Cache | None
+    """Keys and values up to here, where they were asked for."""
+
+
+class FineVQ(nn.Module):
+    """One multimodal model for all six dimensions.
+
+    Args:
+        config: The whole architecture.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.language_model.width
+        self.image_encoder = EfficientNetEncoder()
+        # One projector a view: a squashed frame and a native crop have other statistics.
+        self.image_projectors = nn.ModuleList(
+            build_projector(self.image_encoder.width, width, hidden=2 * width)
+            for _ in config.video.views
+        )
+        self.motion_encoder = MotionEncoder(config.motion_encoder)
+        self.motion_projector = build_projector(config.motion_encoder.feature_width, width)
+        self.language_model = build_language_model(config.language_model)
+        self.score_head = ScoreHead(config.score_head, width)
+
+    def encode_images(self, views: Sequence[Tensor]) -> list[Tensor]:
+        """Read the sparse frames.
+
+        Args:
+            views: For each view (B, F, 3, H, W), normalised RGB.
+
+        Returns:
+            For each view (B, F, tokens, features), before projection.
+        """
+        features = []
+        for view in views:
+            tokens = self.image_encoder(view.flatten(0, 1))  # (B*F, tokens, features)
+            features.append(tokens.unflatten(0, view.shape[:2]))
+        return features
+
+    def encode_motion(self, motion: Tensor) -> Tensor:
+        """Read the motion frames.
+
+        Args:
+            motion: (B, M, 3, T, H, W), normalised RGB.
+
+        Returns:
+            (B, M, features), before projection.
+        """
+        features: Tensor = self.motion_encoder(motion.flatten(0, 1))
+        return features.unflatten(0, motion.shape[:2])
+
+    def project(self, image_features: Sequence[Tensor], motion_features: Tensor) -> Tensor:
+        """Turn features into tokens: frame by frame all views of it, then motion.
+
+        Args:
+            image_features: For each view (B, F, tokens, features).
+            motion_features: (B, M, features).
+
+        Returns:
+            (B, V, D).
+        """
+        projected = [
+            projector(features)  # (B, F, tokens, D)
+            for projector, features in zip(self.image_projectors, image_features, strict=True)
+        ]
+        images = torch.cat(projected, dim=2).flatten(1, 2)  # (B, F * views * tokens, D)
+        motion = self.motion_projector(motion_features)  # (B, M, D)
+        return torch.cat([images, motion], dim=1)
+
+    def encode_video(self, views: Sequence[Tensor], motion: Tensor) -> Tensor:
+        """Turn a video into visual tokens (B, V, D); see `encode_images` and `encode_motion`."""
+        return self.project(self.encode_images(views), self.encode_motion(motion))
+
+    def embed(self, input_ids: Tensor, visual: Tensor | None = None) -> Tensor:
+        """Embed a text; visual tokens take the places of the context tokens, in order.
+
+        Args:
+            input_ids: (B, L).
+            visual: (B, V, D), with V context tokens in each row of the text; None for a text
+                without any.
+
+        Returns:
+            (B, L, D).
+
+        Raises:
+            ValueError: the text has another number of places than there are visual tokens.
+        """
+        embeds: Tensor = self.language_model.get_input_embeddings()(input_ids)
+        places = input_ids == self.config.context_token_id
+        num_places, num_tokens = int(places.sum()), 0 if visual is None else visual[..., 0].numel()
+        if num_places != num_tokens:
+            raise ValueError(f"{num_places} context tokens in the text, {num_tokens} visual tokens")
+        if visual is None:
+            return embeds
+        return embeds.masked_scatter(places.unsqueeze(-1), visual.to(embeds.dtype))
+
+    def forward(
+        self,
+        embeds: Tensor,
+        *,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> ModelOutput:
+        """Read embedded tokens.
+
+        Args:
+            embeds: (B, L, D), from `embed`.
+            attention_mask: (B, L) of 0 and 1, or (B, 1, L, cached + L) added to the attention
+                scores; causal where None.
+            position_ids: (B, L); counted on from the cache where None.
+            cache: Keys and values of what was read before; extended in place.
+        """
+        out = self.language_model.model(
+            inputs_embeds=embeds,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        )
+        hidden = out.last_hidden_state
+        return ModelOutput(hidden, self.language_model.lm_head(hidden), out.past_key_values)
+
+    def score(self, hidden: Tensor) -> Tensor:
+        """Read scores off hidden states.
+
+        Args:
+            hidden: (..., D): states of the token before the level word.
+
+        Returns:
+            (...): on the scale of `config.score_head` (0..100 as published).
+        """
+        head = self.config.score_head
+        raw: Tensor = self.score_head(hidden)
+        return head.low + (head.high - head.low) * raw

@@ -1,0 +1,115 @@
+"""The image encoder: sparse frames to features, before any projection.
+
+Two networks fit this box: EfficientNet-Lite0, whose five stages are summarised as means and standard
+deviations over the picture (nano), and InternViT with a pixel-shuffled patch grid (the paper's).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class _Stage(NamedTuple):
+    repeats: int
+    kernel: int
+    stride: int
+    expansion: int
+    channels: int
+
+
+# Source: Tan & Le, EfficientNet (ICML 2019), table 1 (B0); EfficientNet-Lite (TensorFlow TPU models,
+# efficientnet/lite) replaces swish by ReLU6 and drops squeeze-and-excitation.
+_STAGES = (
+    _Stage(1, 3, 1, 1, 16),
+    _Stage(2, 3, 2, 6, 24),
+    _Stage(2, 5, 2, 6, 40),
+    _Stage(3, 3, 2, 6, 80),
+    _Stage(3, 5, 1, 6, 112),
+    _Stage(4, 5, 2, 6, 192),
+    _Stage(1, 3, 1, 6, 320),
+)
+_STEM_CHANNELS = 32
+_SUMMARISED = (0, 1, 2, 4, 6)
+"""Stages whose statistics make up the feature: the last one of each resolution."""
+_NORM_EPSILON = 1e-3
+
+
+class _InvertedResidual(nn.Module):
+    """Expand, filter each channel, project; add the input where shapes agree."""
+
+    def __init__(self, inputs: int, stage: _Stage, stride: int) -> None:
+        super().__init__()
+        width = inputs * stage.expansion
+        self.expand = _conv_norm(inputs, width, 1) if stage.expansion != 1 else nn.Identity()
+        self.depthwise = _conv_norm(width, width, stage.kernel, stride, groups=width)
+        self.project = _conv_norm(width, stage.channels, 1, activation=False)
+        self.adds_input = stride == 1 and inputs == stage.channels
+
+    def forward(self, features: Tensor) -> Tensor:
+        out: Tensor = self.project(self.depthwise(self.expand(features)))
+        return features + out if self.adds_input else out
+
+
+def _conv_norm(
+    inputs: int,
+    outputs: int,
+    kernel: int,
+    stride: int = 1,
+    *,
+    groups: int = 1,
+    activation: bool = True,
+) -> nn.Sequential:
+    layers: list[nn.Module] = [
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs, eps=_NORM_EPSILON),
+    ]
+    if activation:
+        layers.append(nn.ReLU6(inplace=True))
+    return nn.Sequential(*layers)
+
+
+class EfficientNetEncoder(nn.Module):
+    """EfficientNet-Lite0 as a reader of quality: statistics of five stages, not a class.
+
+    Shallow stages keep what classification throws away (grain, blocking, sharpness); means tell how
+    much of it there is, standard deviations how evenly it lies.
+    """
+
+    width = 2 * sum(_STAGES[index].channels for index in _SUMMARISED)
+    """Length of the feature of one view."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = _conv_norm(3, _STEM_CHANNELS, 3, 2)
+        channels = _STEM_CHANNELS
+        stages = []
+        for stage in _STAGES:
+            blocks = []
+            for index in range(stage.repeats):
+                stride = stage.stride if index == 0 else 1
+                blocks.append(_InvertedResidual(channels, stage, stride))
+                channels = stage.channels
+            stages.append(nn.Sequential(*blocks))
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Summarise normalised pictures.
+
+        Args:
+            images: (N, 3, H, W), normalised RGB, H and W at least 32.
+
+        Returns:
+            (N, 1, width): one token a picture.
+        """
+        features = self.stem(images)
+        summaries = []
+        for index, stage in enumerate(self.stages):
+            features = stage(features)  # (N, channels, H / stride, W / stride)
+            if index in _SUMMARISED:
+                mean = features.mean(dim=(2, 3))
+                centred = features - mean[:, :, None, None]
+                # Not Tensor.std: it is undefined for a single position, which a 32-pixel view has.
+                spread = centred.square().mean(dim=(2, 3)).add(1e-6).sqrt()
+                summaries += [mean, spread]
+        return torch.cat(summaries, dim=1).unsqueeze(1)

@@ -1,0 +1,17 @@
+"""The language model: a decoder in Llama layout, from `transformers`."""
+
+from torch import nn
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from finevq.model.config import LanguageModelConfig
+
+
+def build_language_model(config: LanguageModelConfig) -> LlamaForCausalLM:
+    """Build the decoder with fresh weights.
+
+    Attention is PyTorch's scaled dot product, which runs everywhere; use_cache is left to the caller.
+    """
+    model: nn.Module = LlamaForCausalLM(
+        LlamaConfig(**{"attn_implementation": "sdpa", "use_cache": False, **config.llama})
+    )
+    return model
