@@ -10,7 +10,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from finevq.errors import FineVQError
-    from finevq.inference.session import Session, load
+    from finevq.inference.loading import load
+    from finevq.inference.session import Session
     from finevq.records import Assessment, Clip, Failure, MediaInfo, Score
     from finevq.scorer import Scorer
     from finevq.vocabulary import Dimension
@@ -39,7 +40,7 @@ _HOMES = {
     "Score": "records",
     "Scorer": "scorer",
     "Session": "inference.session",
-    "load": "inference.session",
+    "load": "inference.loading",
 }
 
 

@@ -6,7 +6,7 @@ promise.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from finevq.vocabulary import Dimension
 
@@ -39,6 +39,26 @@ class MediaInfo:
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready copy."""
         return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VideoInputConfig:
+    """What a model takes from a video: the bond between `finevq.video` and `finevq.model`."""
+
+    num_frames: int = 8
+    """Sparse frames for the image encoder."""
+    views: tuple[Literal["whole", "detail"], ...] = ("whole",)
+    """How each sparse frame is read: squashed whole, or a crop at native pixels, or both."""
+    view_sizes: tuple[int, ...] = (448,)
+    """Side of each view, in pixels."""
+    motion: Literal["all_frames", "bursts"] = "all_frames"
+    """all_frames: the official rule; bursts: short stretches at the video's own rate."""
+    motion_size: int = 448
+    """Side of a motion frame, in pixels."""
+    num_bursts: int = 1
+    """bursts only: how many stretches; each becomes one motion token."""
+    burst_frames: int = 16
+    """bursts only: frames a stretch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from finevq.errors import CheckpointError
+from finevq.records import VideoInputConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,26 +83,6 @@ class ScoreHeadConfig:
     """Score (MOS scale) that an output of 0 means."""
     high: float = 100.0
     """Score (MOS scale) that an output of 1 means."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VideoInputConfig:
-    """What is taken from a video."""
-
-    num_frames: int = 8
-    """Sparse frames for the image encoder."""
-    views: tuple[Literal["whole", "detail"], ...] = ("whole",)
-    """How each sparse frame is read: squashed whole, or a crop at native pixels, or both."""
-    view_sizes: tuple[int, ...] = (448,)
-    """Side of each view, in pixels."""
-    motion: Literal["all_frames", "bursts"] = "all_frames"
-    """all_frames: the official rule; bursts: short stretches at the video's own rate."""
-    motion_size: int = 448
-    """Side of a motion frame, in pixels."""
-    num_bursts: int = 1
-    """bursts only: how many stretches; each becomes one motion token."""
-    burst_frames: int = 16
-    """bursts only: frames a stretch."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

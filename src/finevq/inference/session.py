@@ -1,0 +1,266 @@
+"""A loaded model that assesses videos and answers questions about them.
+
+The way of a video: read its pixels once, read them into a prefix once, ask every question as a short
+suffix on that prefix, join the answers into one `Assessment`.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from finevq.errors import UnsupportedQuestionError
+from finevq.inference.answering import ClosedAnswer, answer_closed
+from finevq.inference.batching import assess_in_order
+from finevq.inference.calibration import Calibration, Population
+from finevq.inference.engine import Engine, Prefix
+from finevq.inference.thumbnails import encode_thumbnails
+from finevq.prompts import questions, templates
+from finevq.prompts.prompter import Prompter
+from finevq.prompts.questions import Family, Question
+from finevq.records import (
+    Assessment,
+    AttributeEstimate,
+    Clip,
+    DimensionAssessment,
+    Failure,
+    ModelIdentity,
+    Score,
+    TimelineSegment,
+    VideoInputConfig,
+)
+from finevq.settings import Settings
+from finevq.video.inputs import Pixels, VideoInputs, read_inputs
+from finevq.vocabulary import ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dimension
+
+SEGMENT_SECONDS = 2.0
+"""Length of a stretch of the timeline, where the video is not too long for it."""
+
+_MAX_ANSWER_TOKENS = 256
+_EVEN_ODDS = 0.5
+
+
+class Session:
+    """One loaded model. It is a `Scorer`.
+
+    Args:
+        identity: What the model is called in results.
+        engine: The network.
+        prompter: The template that it was trained on.
+        video: What it takes from a video.
+        calibration: Fitted to the weights.
+        free_questions: Whether the model was trained to answer questions in any words.
+        settings: Limits of reading videos.
+    """
+
+    def __init__(
+        self,
+        *,
+        identity: ModelIdentity,
+        engine: Engine,
+        prompter: Prompter,
+        video: VideoInputConfig,
+        calibration: Calibration,
+        free_questions: bool,
+        settings: Settings,
+    ) -> None:
+        self.identity = identity
+        self._engine = engine
+        self._prompter = prompter
+        self._video = video
+        self._calibration = calibration
+        self._free_questions = free_questions
+        self._settings = settings
+        self._population = Population.finevd()
+        self._questions = _assessment_questions()
+
+    def assess(self, path: str, *, timeline: bool = False, thumbnails: bool = False) -> Assessment:
+        """Say how good a video is, in six dimensions, and what is wrong with it.
+
+        Args:
+            path: A video or picture.
+            timeline: Also score stretches of about `SEGMENT_SECONDS`.
+            thumbnails: Also keep small pictures of the frames that the model saw.
+
+        Raises:
+            VideoError: the video cannot be read.
+        """
+        inputs = self._read(path, timeline=timeline, thumbnails=thumbnails)
+        return self._assess_inputs(path, inputs)
+
+    def assess_many(
+        self, paths: Iterable[str], *, timeline: bool = False, thumbnails: bool = False
+    ) -> Iterator[Assessment | Failure]:
+        """Assess videos one after another, in order; a bad one yields a `Failure`.
+
+        The next video is decoded while the model works on the current one.
+        """
+        return assess_in_order(
+            paths,
+            lambda path: self._read(path, timeline=timeline, thumbnails=thumbnails),
+            self._assess_inputs,
+        )
+
+    def ask(self, path: str, question: str) -> str:
+        """Answer a question about a video in words.
+
+        Raises:
+            UnsupportedQuestionError: the model was not trained to answer it.
+            VideoError: the video cannot be read.
+        """
+        asked = self._recognise(question)  # before the video is read: it is cheaper to be wrong
+        inputs = self._read(path, timeline=False, thumbnails=False)
+        return self._answer(self._engine.read_video(inputs.whole), asked)
+
+    # --- the Scorer seam ---
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.identity.name
+
+    @property
+    def version(self) -> str:
+        """Version of the model."""
+        return self.identity.version
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """FineVD's MOS scale."""
+        return (0.0, 100.0)
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Always: scores are MOS."""
+        return True
+
+    def score(self, videos: Sequence[Clip]) -> Iterator[Score | Failure]:
+        """Score clips in six dimensions, in order."""
+        ratings = [questions.rating(dimension) for dimension in DIMENSIONS]
+
+        def rate(clip: Clip, inputs: VideoInputs) -> Score:
+            answers = self._ask_closed(self._engine.read_video(inputs.whole), ratings)
+            values = [answer.score for answer in answers]
+            return Score(clip.label, dict(zip(DIMENSIONS, values, strict=True)))
+
+        return assess_in_order(
+            videos,
+            lambda clip: self._read(clip.path, timeline=False, thumbnails=False),
+            rate,
+            name=lambda clip: clip.label,
+        )
+
+    # --- parts ---
+
+    def _read(self, path: str, *, timeline: bool, thumbnails: bool) -> VideoInputs:
+        return read_inputs(
+            path,
+            self._video,
+            settings=self._settings,
+            segment_seconds=SEGMENT_SECONDS if timeline else None,
+            with_thumbnails=thumbnails,
+        )
+
+    def _assess_inputs(self, path: str, inputs: VideoInputs) -> Assessment:
+        started = time.perf_counter()
+        prefix = self._engine.read_video(inputs.whole)
+        answers = dict(
+            zip(self._questions, self._ask_closed(prefix, self._questions), strict=True)
+        )
+        impact = answers[questions.most()]
+        level = answers[questions.rating(Dimension.OVERALL)].best
+        description = self._generate(
+            prefix, questions.describe(), templates.description_opening(level, impact.best)
+        )
+        timeline = tuple(self._score_segment(segment) for segment in inputs.segments)
+        model_seconds = time.perf_counter() - started
+        return Assessment(
+            video=path,
+            model=self.identity,
+            dimensions={
+                dimension: self._dimension(dimension, answers) for dimension in DIMENSIONS
+            },
+            most_impactful=impact.best,
+            most_impactful_probabilities=impact.probabilities,
+            description=description,
+            media=inputs.media,
+            seconds={"decode": inputs.seconds, "model": model_seconds},
+            timeline=timeline,
+            warnings=inputs.warnings,
+            thumbnails=encode_thumbnails(inputs.thumbnails),
+        )
+
+    def _dimension(
+        self, dimension: Dimension, answers: Mapping[Question, ClosedAnswer]
+    ) -> DimensionAssessment:
+        rating = answers[questions.rating(dimension)]
+        rated = {
+            "score": rating.score,
+            "level": rating.best,
+            "level_probabilities": rating.probabilities,
+            "percentile": self._population.percentile(dimension, rating.score),
+        }
+        if dimension is Dimension.OVERALL:
+            return DimensionAssessment(**rated)
+        yes = answers[questions.distorted(dimension)].probabilities[templates.YES]
+        threshold = self._calibration.thresholds.get(dimension, _EVEN_ODDS)
+        estimates = [
+            AttributeEstimate(
+                name, answers[questions.attribute(name)].probabilities[templates.YES]
+            )
+            for name in ATTRIBUTES[dimension]
+        ]
+        estimates.sort(key=lambda estimate: -estimate.probability)
+        return DimensionAssessment(
+            **rated,
+            distorted=yes >= threshold,
+            distorted_probability=yes,
+            attributes=tuple(estimates),
+        )
+
+    def _score_segment(self, pixels: Pixels) -> TimelineSegment:
+        ratings = [questions.rating(dimension) for dimension in DIMENSIONS]
+        answers = self._ask_closed(self._engine.read_video(pixels), ratings)
+        scores = [answer.score for answer in answers]
+        return TimelineSegment(
+            pixels.start_seconds, pixels.end_seconds, dict(zip(DIMENSIONS, scores, strict=True))
+        )
+
+    def _recognise(self, text: str) -> Question:
+        try:
+            return questions.recognise(text)
+        except UnsupportedQuestionError:
+            if self._free_questions:
+                return questions.free(text)
+            raise
+
+    def _answer(self, prefix: Prefix, question: Question) -> str:
+        if question.family is Family.SCORING and question.dimension:
+            (rating,) = self._ask_closed(prefix, [questions.rating(question.dimension)])
+            return templates.scoring_answer(question.dimension, rating.score)
+        if question.choices:
+            (answer,) = self._ask_closed(prefix, [question])
+            return f"{question.stem} {answer.best}.".strip()
+        return self._generate(prefix, question, "")
+
+    def _ask_closed(self, prefix: Prefix, asked: Sequence[Question]) -> list[ClosedAnswer]:
+        return answer_closed(
+            self._engine, self._prompter, prefix, asked, self._calibration.temperatures
+        )
+
+    def _generate(self, prefix: Prefix, question: Question, opening: str) -> str:
+        suffix = self._prompter.suffix_ids(question, opening)
+        generated = self._engine.generate(
+            prefix,
+            suffix,
+            stop_ids=self._prompter.stop_ids,
+            max_new_tokens=_MAX_ANSWER_TOKENS,
+        )
+        return f"{opening} {self._prompter.decode(generated)}".strip()
+
+
+def _assessment_questions() -> list[Question]:
+    return [
+        *(questions.rating(dimension) for dimension in DIMENSIONS),
+        *(questions.distorted(dimension) for dimension in FAULT_DIMENSIONS),
+        *(questions.attribute(name) for names in ATTRIBUTES.values() for name in names),
+        questions.most(),
+    ]

@@ -1,0 +1,93 @@
+"""From questions to token ids, in the template that a model was trained on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from tokenizers import Tokenizer
+
+from finevq.prompts import templates
+from finevq.prompts.questions import Question
+
+
+class Prompter(Protocol):
+    """Writes prompts in one model's template."""
+
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        """Tokens that end an answer."""
+
+    def prefix_ids(self, num_visual_tokens: int) -> list[int]:
+        """Return what precedes every question: the video's places and all before them."""
+
+    def suffix_ids(self, question: Question, opening: str = "") -> list[int]:
+        """Return a question and the opening of its answer."""
+
+    def continuation_ids(self, question: Question, opening: str, choice: str) -> list[int]:
+        """Return the tokens that `choice` adds to the suffix of `opening`."""
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the text of an answer, without special tokens."""
+
+
+class NanoPrompter:
+    """nano's template: <s> places <q> question <a> answer </s>.
+
+    Args:
+        tokenizer: As made by `finevq.prompts.tokenizer.train_tokenizer`.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._ids = {token: tokenizer.token_to_id(token) for token in templates.SPECIAL_TOKENS}
+
+    @classmethod
+    def from_file(cls, path: Path) -> "NanoPrompter":
+        """Load a tokenizer.json."""
+        return cls(Tokenizer.from_file(str(path)))
+
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        """The end token alone."""
+        return frozenset({self._ids[templates.END]})
+
+    @property
+    def context_id(self) -> int:
+        """The placeholder of visual tokens."""
+        return self._ids[templates.CONTEXT]
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of token ids."""
+        return self._tokenizer.get_vocab_size()
+
+    def prefix_ids(self, num_visual_tokens: int) -> list[int]:
+        """Return <s> and the places of the visual tokens."""
+        return [self._ids[templates.BEGIN], *[self.context_id] * num_visual_tokens]
+
+    def suffix_ids(self, question: Question, opening: str = "") -> list[int]:
+        """Return <q> question <a> opening."""
+        return [
+            self._ids[templates.QUESTION],
+            *self._encode(question.text),
+            self._ids[templates.ANSWER],
+            *self._encode(opening),
+        ]
+
+    def continuation_ids(self, question: Question, opening: str, choice: str) -> list[int]:
+        """Return the tokens of `choice`; words never merge across the space between them."""
+        del question, opening
+        return self._encode(choice)
+
+    def answer_ids(self, answer: str) -> list[int]:
+        """Return a whole answer and its end, as learnt in training."""
+        return [*self._encode(answer), self._ids[templates.END]]
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the text without special tokens."""
+        text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=True)
+        return text.strip()
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text).ids if text else []
+        return ids
