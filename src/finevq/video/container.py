@@ -59,7 +59,7 @@ def open_video(
         "protocol_whitelist": "file",
         "format_whitelist": _safe_formats(),
         "pattern_type": "none",  # a file called %03d.png is that file, not a sequence
-        "max_pixels": str(settings.max_frame_pixels),
+        "max_pixels": str(decoder_pixels(settings.max_frame_pixels)),
     }
     timeout = settings.decode_timeout_seconds
     try:
@@ -75,6 +75,14 @@ def open_video(
                 other.discard = Discard.all
         _check_pixels(stream.width, stream.height, path, settings)
         yield container, stream
+
+
+def decoder_pixels(pixels: int) -> int:
+    """Return FFmpeg's limit for pictures of so many pixels; it counts whole coding blocks.
+
+    The margin holds for any picture that is not a thin strip.
+    """
+    return pixels + pixels // 4 + 128 * 128
 
 
 def _check_file(path: Path, settings: Settings) -> None:

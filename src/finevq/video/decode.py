@@ -17,15 +17,13 @@ from numpy.typing import NDArray
 from finevq.errors import InvalidInputError, VideoDecodeError
 from finevq.records import MediaInfo
 from finevq.settings import Settings
-from finevq.video.container import open_video
+from finevq.video.animated_webp import open_animated_webp
+from finevq.video.file_source import FileSource
 from finevq.video.orientation import Orientation, orientation_of
-from finevq.video.packets import PacketTable, scan_packets
-from finevq.video.reader import DecodeTally, PacketMismatchError, decode_frames
+from finevq.video.pil_resize import pil_bicubic_resize
 from finevq.video.sampling import FrameTable, Sampler
+from finevq.video.source import SourceFacts, VideoSource, no_frames_error, warnings_of
 from finevq.video.transforms import FrameTransform
-
-STILL_FORMATS = ("image2", "_pipe")
-"""Names or endings of the demuxers for single pictures."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,30 +83,53 @@ def decode_video(
     """
     settings = settings or Settings()
     begin = time.monotonic()
-    deadline = begin + settings.decode_timeout_seconds
-    warnings: list[str] = []
-    packets, facts = _scan(path, settings, deadline)
-    is_still = _is_still(facts.container, len(packets))
-    plan = {name: np.asarray(chosen, np.int64) for name, chosen in sampler(packets.frames).items()}
-    _check_plan(plan, transforms, packets.frames)
-    wanted = np.unique(np.concatenate([*plan.values(), np.zeros(1, np.int64)]))
-    collector = _Collector(plan, transforms)
-    first: tuple[av.VideoFrame, Orientation] | None = None
-    for index, frame in _frames(path, packets, wanted, settings, deadline, threads):
-        orientation = orientation_of(frame)
-        first = first or (frame, orientation)
-        collector.take(index, frame, orientation)
-    if first is None:
-        raise VideoDecodeError(f"{path}: not one frame could be decoded ({facts.codec})")
+    source = _open_source(path, settings=settings, threads=threads)
+    collector = _collect(source, sampler, transforms)
+    if (collector.missing or source.is_damaged) and source.recount():
+        collector = _collect(source, sampler, transforms)
+    if collector.first is None:
+        raise no_frames_error(path, source.facts.codec)
+    warnings = list(warnings_of(source))
+    if collector.missing:
+        warnings.append(
+            f"{collector.missing} of the {len(collector.wanted)} frames that were looked at could "
+            "not be decoded; the frames before them stood in."
+        )
+        collector.fill_missing()
     return DecodedVideo(
-        media=_media(facts, first[0], first[1], packets.frames, is_still),
+        media=_media(source.facts, collector.first, source.table),
         arrays=collector.arrays(),
-        times={name: packets.frames.times_seconds[chosen] for name, chosen in plan.items()},
-        indices=plan,
-        table=packets.frames,
+        times={n: source.table.times_seconds[rows] for n, rows in collector.plan.items()},
+        indices=collector.plan,
+        table=source.table,
         warnings=tuple(warnings),
         seconds=time.monotonic() - begin,
     )
+
+
+def _open_source(path: str | Path, *, settings: Settings, threads: int | None) -> VideoSource:
+    deadline = time.monotonic() + settings.decode_timeout_seconds
+    animation = open_animated_webp(path, settings=settings, deadline=deadline)
+    if animation is not None:
+        return animation
+    chosen = settings.decode_threads if threads is None else threads
+    return FileSource(path, settings=settings, deadline=deadline, threads=chosen)
+
+
+def _collect(
+    source: VideoSource, sampler: Sampler, transforms: Mapping[str, FrameTransform]
+) -> "_Collector":
+    """Read what the sampler picks, and the first frame for its facts."""
+    picked = sampler(source.table)
+    plan = {name: np.asarray(rows, np.int64) for name, rows in picked.items()}
+    _check_plan(plan, transforms, source.table)
+    collector = _Collector(plan, transforms)
+    try:
+        for index, frame in source.frames(collector.wanted):
+            collector.take(index, frame)
+    except av.FFmpegError as error:
+        raise VideoDecodeError(f"the pictures cannot be converted to RGB: {error}") from error
+    return collector
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,21 +171,19 @@ def iterate_frames(
         VideoLimitError: larger, longer or slower than the settings allow.
     """
     settings = settings or Settings()
-    deadline = time.monotonic() + settings.decode_timeout_seconds
-    packets, _ = _scan(path, settings, deadline)
-    table = packets.frames
+    source = _open_source(path, settings=settings, threads=threads)
+    table = source.table
     indices = np.sort(np.asarray(select(table), np.int64))
     _check_plan({"frames": indices}, {"frames": transform}, table)
     waiting, image = 0, None
-    for index, frame in _frames(path, packets, np.unique(indices), settings, deadline, threads):
+    for index, frame in source.frames(np.unique(indices)):
         while waiting < len(indices) and indices[waiting] <= index:
-            is_due = indices[waiting] == index
-            if is_due or image is None:
+            if indices[waiting] == index or image is None:
                 image = transform(frame, orientation_of(frame), waiting)
             yield _decoded(waiting, indices, table, image)
             waiting += 1
     if image is None:
-        raise VideoDecodeError(f"{path}: not one frame could be decoded")
+        raise no_frames_error(path, source.facts.codec)
     for position in range(waiting, len(indices)):
         yield _decoded(position, indices, table, image)
 
@@ -176,56 +195,6 @@ def _decoded(
     return DecodedFrame(position, index, float(table.times_seconds[index]), image)
 
 
-def _scan(path: str | Path, settings: Settings, deadline: float) -> "tuple[PacketTable, _Facts]":
-    with open_video(path, settings) as (container, stream):
-        packets = scan_packets(container, stream, settings=settings, deadline=deadline)
-        if packets is None:
-            raise VideoDecodeError(f"{path}: the video stream holds no frames")
-        return packets, _Facts(
-            codec=stream.codec_context.codec.canonical_name,
-            container=container.format.name,
-            bit_rate=stream.bit_rate or container.bit_rate or None,
-        )
-
-
-def _frames(
-    path: str | Path,
-    packets: PacketTable,
-    wanted: NDArray[np.int64],
-    settings: Settings,
-    deadline: float,
-    threads: int | None,
-) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Decode with jumps where they land where they should, else from the start."""
-    tally = DecodeTally()
-    for may_seek in (True, False):
-        missing = wanted[~np.isin(wanted, list(tally.delivered))]
-        with open_video(path, settings) as (container, stream):
-            frames = decode_frames(
-                container,
-                stream,
-                packets,
-                missing,
-                settings=settings,
-                deadline=deadline,
-                threads=settings.decode_threads if threads is None else threads,
-                tally=tally,
-                may_seek=may_seek,
-            )
-            try:
-                yield from frames
-            except PacketMismatchError:
-                continue
-            return
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Facts:
-    codec: str
-    container: str
-    bit_rate: int | None
-
-
 class _Collector:
     """Puts converted frames where the sampler wants them."""
 
@@ -234,30 +203,60 @@ class _Collector:
         plan: Mapping[str, NDArray[np.int64]],
         transforms: Mapping[str, FrameTransform],
     ) -> None:
-        self._plan = plan
+        self.plan = plan
+        self.wanted = np.unique(np.concatenate([*plan.values(), np.zeros(1, np.int64)]))
+        """(K,) rows of the table to decode; the first frame always, for the facts."""
+        self.first: FirstFrame | None = None
         self._transforms = transforms
         self._arrays: dict[str, NDArray[np.uint8]] = {}
+        self._taken: set[int] = set()
         self._places: dict[int, list[tuple[str, int]]] = {}
-        for name, chosen in plan.items():
-            for position, index in enumerate(chosen.tolist()):
-                self._places.setdefault(index, []).append((name, position))
+        for name, rows in plan.items():
+            for position, row in enumerate(rows.tolist()):
+                self._places.setdefault(row, []).append((name, position))
 
-    def take(self, index: int, frame: av.VideoFrame, orientation: Orientation) -> None:
+    def take(self, index: int, frame: av.VideoFrame) -> None:
         """Convert a frame for all places that want it."""
+        orientation = orientation_of(frame)
+        self.first = self.first or _first(frame, orientation)
+        self._taken.add(index)
         made: dict[str, NDArray[np.uint8]] = {}
         for name, position in self._places.get(index, ()):
             transform = self._transforms[name]
             if name not in made or transform.depends_on_position:
                 made[name] = transform(frame, orientation, position)
-            image = made[name]
-            if name not in self._arrays:
-                self._arrays[name] = np.zeros((len(self._plan[name]), *image.shape), np.uint8)
-            self._arrays[name][position] = image
+            self._put(name, position, made[name])
+
+    def _put(self, name: str, position: int, image: NDArray[np.uint8]) -> None:
+        if name not in self._arrays:
+            self._arrays[name] = np.zeros((len(self.plan[name]), *image.shape), np.uint8)
+        height, width = self._arrays[name].shape[1:3]
+        if image.shape[:2] != (height, width):  # the resolution changed in the middle of the file
+            image = pil_bicubic_resize(image, (width, height))
+        self._arrays[name][position] = image
+
+    @property
+    def missing(self) -> int:
+        """How many of the wanted frames did not come."""
+        return len(self.wanted) - len(self._taken)
+
+    def fill_missing(self) -> None:
+        """Show the frame before a missing one, as a player does; the next where there is none."""
+        for name, rows in self.plan.items():
+            is_there = np.isin(rows, list(self._taken))
+            there = np.flatnonzero(is_there)
+            there = there[np.argsort(rows[there], kind="stable")]
+            if len(there) == 0:
+                continue
+            for position in np.flatnonzero(~is_there):
+                before = int(np.searchsorted(rows[there], rows[position], side="right")) - 1
+                self._arrays[name][position] = self._arrays[name][there[max(before, 0)]]
 
     def arrays(self) -> dict[str, NDArray[np.uint8]]:
         """Return the pictures, stream by stream."""
         return {
-            name: self._arrays.get(name, np.zeros((0, 0, 0, 3), np.uint8)) for name in self._plan
+            name: self._arrays.get(name, np.zeros((len(rows), 0, 0, 3), np.uint8))
+            for name, rows in self.plan.items()
         }
 
 
@@ -266,38 +265,44 @@ def _check_plan(
     transforms: Mapping[str, FrameTransform],
     table: FrameTable,
 ) -> None:
-    for name, chosen in plan.items():
+    for name, rows in plan.items():
         if name not in transforms:
-            raise InvalidInputError(f"no transform for the sampler's stream {name!r}")
-        if chosen.ndim != 1 or (len(chosen) and not 0 <= chosen.min() <= chosen.max() < len(table)):
+            raise InvalidInputError(
+                f"no transform for the sampler's stream {name!r}; given: {sorted(transforms)}"
+            )
+        if rows.ndim != 1 or (len(rows) and not 0 <= rows.min() <= rows.max() < len(table)):
             raise InvalidInputError(
                 f"stream {name!r}: indices must be one list within 0..{len(table) - 1}"
             )
 
 
-def _is_still(format_name: str, num_packets: int) -> bool:
-    return num_packets == 1 and format_name.endswith(STILL_FORMATS)
+@dataclass(frozen=True, slots=True)
+class FirstFrame:
+    """What the first decoded frame tells of the video."""
+
+    width: int
+    height: int
+    pixel_format: str
+    rotation_degrees: int
 
 
-def _media(
-    facts: _Facts,
-    frame: av.VideoFrame,
-    orientation: Orientation,
-    table: FrameTable,
-    is_still: bool,
-) -> MediaInfo:
+def _first(frame: av.VideoFrame, orientation: Orientation) -> FirstFrame:
     width, height = frame.width, frame.height
     if orientation.swaps_sides:
         width, height = height, width
+    return FirstFrame(width, height, frame.format.name, orientation.rotation_degrees)
+
+
+def _media(facts: SourceFacts, first: FirstFrame, table: FrameTable) -> MediaInfo:
     return MediaInfo(
         codec=facts.codec,
-        width=width,
-        height=height,
-        fps=None if is_still else len(table) / table.duration_seconds,
+        width=first.width,
+        height=first.height,
+        fps=None if facts.is_still else len(table) / table.duration_seconds,
         num_frames=len(table),
-        duration_seconds=0.0 if is_still else table.duration_seconds,
-        rotation_degrees=orientation.rotation_degrees,
-        pixel_format=frame.format.name,
+        duration_seconds=0.0 if facts.is_still else table.duration_seconds,
+        rotation_degrees=first.rotation_degrees,
+        pixel_format=first.pixel_format,
         container=facts.container,
-        bit_rate=None if is_still else facts.bit_rate,
+        bit_rate=facts.bit_rate,
     )

@@ -6,6 +6,7 @@ the codec hides left out. An hour of video is about 100,000 packets and half a s
 """
 
 import time
+from array import array
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -24,6 +25,8 @@ from finevq.video.sampling import FrameTable
 NO_TIME: int = np.iinfo(np.int64).min
 """Stands for a missing timestamp in arrays."""
 _DEFAULT_RATE = Fraction(25)
+_NUM_COLUMNS = 5
+_LONGEST_LAST_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,8 +53,6 @@ class PacketTable:
     if not, frames are counted as they come out of the decoder."""
     can_skip: bool
     """Whether the decoder may leave out unreferenced frames without changing the others."""
-    is_complete: bool
-    """False where reading ended with an error."""
     time_base: Fraction
 
     def __len__(self) -> int:
@@ -67,11 +68,10 @@ def scan_packets(
         VideoLimitError: too many frames, too long, or out of time.
     """
     reader = packet_reader(stream)
-    rows, is_complete = _read_rows(container, stream, reader, settings, deadline)
-    if not rows:
+    rows = _read_rows(container, stream, reader, settings, deadline)
+    if not len(rows):
         return None
-    columns = np.array(rows, dtype=np.int64)
-    raw_pts, dts, durations, sizes, flags = columns.T
+    raw_pts, dts, durations, sizes, flags = rows.T
     pts = raw_pts
     is_key, is_shown, is_entry = (flags & bit != 0 for bit in (1, 2, 4))
     if not is_shown.any():
@@ -96,13 +96,12 @@ def scan_packets(
         raw_dts=dts,
         sizes=sizes,
         pts=pts,
-        is_entry=is_entry if is_matched or is_key.all() else np.zeros_like(is_entry),
+        is_entry=is_entry,
         is_keyframe=is_key,
         shown=shown,
         frames=frames,
         is_matched=is_matched,
         can_skip=is_matched and reader.can_skip,
-        is_complete=is_complete,
         time_base=time_base,
     )
 
@@ -113,36 +112,40 @@ def _read_rows(
     reader: PacketReader,
     settings: Settings,
     deadline: float,
-) -> tuple[list[tuple[int, ...]], bool]:
-    rows: list[tuple[int, ...]] = []
+) -> NDArray[np.int64]:
+    """Return (P, 5): presentation and decoding time, duration, size, flags."""
+    numbers = array("q")
+    is_last_corrupt = False
     try:
         for packet in container.demux(stream):
             if packet.size == 0:
                 continue
-            rows.append(_row(packet, reader))
-            if len(rows) > settings.max_frames:
+            numbers.extend(_row(packet, reader))
+            is_last_corrupt = packet.is_corrupt
+            if len(numbers) > settings.max_frames * _NUM_COLUMNS:
                 raise VideoLimitError(
                     f"{container.name} has more than {settings.max_frames:,} frames; "
                     "raise FINEVQ_MAX_FRAMES to allow it"
                 )
-            if len(rows) % 256 == 0:
+            if len(numbers) % (256 * _NUM_COLUMNS) == 0:
                 check_time(deadline, settings)
     except av.FFmpegError:
-        return rows, False
-    return rows, True
+        pass  # what came before the damage counts
+    rows = np.frombuffer(numbers, np.int64).reshape(-1, _NUM_COLUMNS)
+    # Where the file was cut, the last packet is a torn one; the frame would be half a picture.
+    return rows[:-1] if is_last_corrupt and len(rows) > 1 else rows
 
 
-def _row(packet: "Packet[VideoStream]", reader: PacketReader) -> tuple[int, ...]:
+def _row(packet: "Packet[VideoStream]", reader: PacketReader) -> tuple[int, int, int, int, int]:
     is_key = packet.is_keyframe
     is_shown, is_entry = reader.read(packet, is_key)
-    flags = is_key + 2 * (is_shown and not packet.is_discard) + 4 * is_entry
     pts, dts = packet.pts, packet.dts
     return (
         NO_TIME if pts is None else pts,
         NO_TIME if dts is None else dts,
         packet.duration or 0,
         packet.size,
-        flags,
+        is_key + 2 * (is_shown and not packet.is_discard) + 4 * is_entry,
     )
 
 
@@ -177,7 +180,9 @@ def _frame_table(
     stream: VideoStream,
     time_base: Fraction,
 ) -> FrameTable:
-    rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
+    # Raw streams: the demuxer assumes a rate, the bitstream knows one.
+    rates = (stream.average_rate, stream.guessed_rate)
+    rate = next((one for one in (rates if pts is not None else rates[::-1]) if one), _DEFAULT_RATE)
     usual = float(1 / rate) if rate > 0 else float(1 / _DEFAULT_RATE)
     if pts is None:
         return FrameTable(
@@ -190,7 +195,7 @@ def _frame_table(
     steps = np.diff(times)
     median = float(np.median(steps[steps > 0])) if (steps > 0).any() else usual
     last = float(durations[-1] * time_base)
-    if not 0 < last < 60:
+    if not 0.5 * median < last < _LONGEST_LAST_SECONDS:
         last = median
     # Two frames of one time: the later one hides the earlier; it still needs a positive duration.
     return FrameTable(

@@ -25,7 +25,7 @@ class Run:
     stop: int
     """One past the last wanted packet."""
     wanted: frozenset[int]
-    """Packets whose frames are asked for."""
+    """Packets whose frames are asked for (or frames, where they have to be counted)."""
 
 
 def plan_runs(packets: PacketTable, wanted: NDArray[np.int64]) -> list[Run]:
@@ -35,12 +35,12 @@ def plan_runs(packets: PacketTable, wanted: NDArray[np.int64]) -> list[Run]:
         packets: The file's packets.
         wanted: Indices of shown frames, any order.
     """
-    targets = np.unique(packets.shown[wanted])
-    if len(targets) == 0:
+    if len(wanted) == 0:
         return []
-    if not packets.is_matched and not packets.is_entry.all():
+    if not packets.is_matched:
         # Frames are counted as they come out: only reading from the start tells which is which.
-        return [Run(0, len(packets), frozenset(targets.tolist()))]
+        return [Run(0, len(packets), frozenset(wanted.tolist()))]
+    targets = np.unique(packets.shown[wanted])
     runs: list[Run] = []
     start, stop, members = 0, 0, list[int]()
     entries = np.flatnonzero(packets.is_entry)
@@ -62,6 +62,6 @@ def _entry_for(packets: PacketTable, entries: NDArray[np.int64], target: int) ->
     for position in range(int(np.searchsorted(entries, target, side="right")) - 1, -1, -1):
         entry = int(entries[position])
         # Frames shown before the entry but coded after it lean on the stretch before.
-        if packets.pts[entry] <= packets.pts[target] or not packets.is_matched:
+        if packets.pts[entry] <= packets.pts[target]:
             return entry
     return 0

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from finevq.settings import Settings
+from finevq.video.container import decoder_pixels
 from finevq.video.packets import NO_TIME, PacketTable, check_time
 from finevq.video.plan import Run, plan_runs
 
@@ -132,10 +133,7 @@ def decode_frames(
     Raises:
         PacketMismatchError: the file does not deliver the packets of the first pass.
     """
-    context = stream.codec_context
-    context.thread_count = threads
-    context.thread_type = "AUTO"
-    context.options = {"max_pixels": str(settings.max_frame_pixels)}
+    context = _prepare(stream, settings, threads)
     runs = plan_runs(packets, wanted)
     if not may_seek and runs:
         everything = frozenset[int]().union(*(run.wanted for run in runs))
@@ -158,6 +156,27 @@ def decode_frames(
             missing -= 1
             if missing == 0:
                 break
+
+
+def decode_all(
+    container: InputContainer, stream: VideoStream, packets: PacketTable, *, settings: Settings
+) -> Iterator[av.VideoFrame]:
+    """Yield every frame that comes out, decoding on one thread."""
+    context = _prepare(stream, settings, threads=1)
+    cursor = _Cursor(container, stream, packets)
+    try:
+        run = Run(0, len(packets), frozenset())
+        yield from _decode_run(cursor, context, run, False, DecodeTally())
+    except PacketMismatchError:
+        yield from _decode(context, None, DecodeTally())
+
+
+def _prepare(stream: VideoStream, settings: Settings, threads: int) -> av.VideoCodecContext:
+    context = stream.codec_context
+    context.thread_count = threads
+    context.thread_type = "AUTO"
+    context.options = {"max_pixels": str(decoder_pixels(settings.max_frame_pixels))}
+    return context
 
 
 class _Identifier:
