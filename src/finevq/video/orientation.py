@@ -1,0 +1,70 @@
+"""How a stored picture has to be turned, or mirrored, to be seen upright.
+
+Cameras store the sensor's picture and a 3x3 display matrix beside it. FFmpeg hands the matrix on
+as side data of the frame and leaves the pixels alone; so does PyAV.
+"""
+
+import struct
+from dataclasses import dataclass
+from math import atan2, degrees
+from typing import cast
+
+import av
+import numpy as np
+from av.sidedata.sidedata import SideData
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """What the player does to a stored picture: first mirror it left to right, then turn it."""
+
+    rotation_degrees: int = 0
+    """Clockwise turn: 0, 90, 180 or 270."""
+    is_mirrored: bool = False
+
+    @property
+    def swaps_sides(self) -> bool:
+        """Whether width and height change places."""
+        return self.rotation_degrees in (90, 270)
+
+    def upright(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the picture (H, W, C) as it is meant to be seen."""
+        if self.is_mirrored:
+            image = image[:, ::-1]
+        return np.rot90(image, -self.rotation_degrees // 90) if self.rotation_degrees else image
+
+    def stored_position(self, x: float, y: float) -> tuple[float, float]:
+        """Return where in the stored picture a relative position (0..1) of the upright one lies.
+
+        >>> Orientation(90).stored_position(1.0, 0.0)
+        (0.0, 0.0)
+        """
+        for _ in range(self.rotation_degrees // 90):
+            x, y = y, 1.0 - x
+        return (1.0 - x, y) if self.is_mirrored else (x, y)
+
+
+UPRIGHT = Orientation()
+
+
+def orientation_of(frame: av.VideoFrame) -> Orientation:
+    """Return the orientation that the frame's display matrix asks for.
+
+    Angles between the quarter turns are taken as the nearest one; a degenerate matrix as none.
+    """
+    side_data = frame.side_data.get("DISPLAYMATRIX")
+    if side_data is None:
+        return UPRIGHT
+    payload = bytes(cast(SideData, side_data))
+    if len(payload) < 36:
+        return UPRIGHT
+    # Row vectors: (x, y) becomes (a x + c y, b x + d y). Source: FFmpeg, libavutil/display.h.
+    a, b, _, c, d, *_ = struct.unpack("=9i", payload[:36])
+    determinant = a * d - b * c
+    if determinant == 0:
+        return UPRIGHT
+    if determinant < 0:  # undo the mirroring first: x runs the other way
+        a, b = -a, -b
+    turns = round(degrees(atan2(b, a)) / 90) % 4
+    return Orientation(rotation_degrees=turns * 90, is_mirrored=determinant < 0)

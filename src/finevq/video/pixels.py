@@ -1,0 +1,59 @@
+"""Decoded frames to RGB: colour matrix, range, bit depth and chroma layout, all through swscale.
+
+What is tagged is honoured. What is not tagged follows what players do: BT.709 from 720 lines or
+1280 columns up, BT.601 below; limited range, except for the formats that are full by definition.
+"""
+
+from typing import Literal
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+InterpolationName = Literal["bilinear", "area", "bicubic"]
+
+_FLAGS = {
+    # Chroma is read and interpolated at full resolution, rounding is exact: the cheap paths shift
+    # colours by several levels at edges.
+    "bilinear": Interpolation.BILINEAR | Interpolation.ACCURATE_RND,
+    "area": Interpolation.AREA | Interpolation.ACCURATE_RND,
+    "bicubic": Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
+}
+
+_UNSPECIFIED_COLORSPACE = 2  # AVCOL_SPC_UNSPECIFIED
+_HD_WIDTH, _HD_HEIGHT = 1280, 720
+
+
+def to_rgb(
+    frame: av.VideoFrame,
+    *,
+    reformatter: VideoReformatter,
+    width: int | None = None,
+    height: int | None = None,
+    interpolation: InterpolationName = "bicubic",
+) -> NDArray[np.uint8]:
+    """Scale a frame and return it as RGB, as stored (not yet turned upright).
+
+    Args:
+        frame: Any format that swscale reads. Transparency is dropped, not blended.
+        reformatter: Keeps swscale's tables from frame to frame; one for each kind of output.
+        width: Pixels of the result; the frame's own where None.
+        height: Pixels of the result; the frame's own where None.
+        interpolation: Filter, widened by the ratio when scaling down, so it does not alias.
+
+    Returns:
+        (height, width, 3) uint8.
+    """
+    is_hd = frame.width >= _HD_WIDTH or frame.height >= _HD_HEIGHT
+    is_tagged = frame.colorspace != _UNSPECIFIED_COLORSPACE
+    scaled = reformatter.reformat(
+        frame,
+        width=width,
+        height=height,
+        format="rgb24",
+        src_colorspace=Colorspace.ITU709 if is_hd and not is_tagged else None,
+        dst_color_range=ColorRange.JPEG,
+        interpolation=_FLAGS[interpolation],
+    )
+    return np.asarray(scaled.to_ndarray(), np.uint8)
