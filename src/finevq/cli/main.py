@@ -39,7 +39,10 @@ def _options(
     pass
 
 
-# --- command groups, one line each: `from finevq.cli import x; x.register(app)` ---
+from finevq.cli import train  # noqa: E402
+
+train.register(app)
+
 
 
 def run() -> None:
