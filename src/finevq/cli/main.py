@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import finevq
+from finevq.cli import data, train
 from finevq.errors import FineVQError
 
 app = typer.Typer(
@@ -39,10 +40,9 @@ def _options(
     pass
 
 
-from finevq.cli import train  # noqa: E402
-
+# --- command groups, one line each: `from finevq.cli import x; x.register(app)` ---
+data.register(app)
 train.register(app)
-
 
 
 def run() -> None:
