@@ -42,6 +42,7 @@ def train_motion(
         state: File that an interrupted run goes on from.
     """
     torch.manual_seed(seed)
+    data = _balanced(data, config.clean_per_faulty, random.Random(seed))
     head = nn.Linear(model.config.motion_encoder.feature_width, len(_FAULTS) + 1)
     trained = nn.ModuleList([model.motion_encoder, head])
     optimizer = torch.optim.AdamW(
@@ -88,6 +89,13 @@ def to_bursts(model: FineVQ, frames: NDArray[np.uint8]) -> Tensor:
     video = model.config.video
     bursts = pixels.unflatten(1, (video.num_bursts, video.burst_frames))  # (B, M, T, H, W, 3)
     return bursts.permute(0, 1, 5, 2, 3, 4)
+
+
+def _balanced(data: MotionData, clean_per_faulty: float, generator: random.Random) -> MotionData:
+    faulty = [row for row in data if row[0].distorted.get(Dimension.TEMPORAL)]
+    clean = [row for row in data if not row[0].distorted.get(Dimension.TEMPORAL)]
+    count = min(len(clean), round(clean_per_faulty * max(len(faulty), 1)))
+    return [*faulty, *generator.sample(clean, count)]
 
 
 def _pooled(model: FineVQ, frames: Tensor) -> Tensor:
