@@ -112,10 +112,11 @@ def _dimension(
 def _segments(
     scores: Mapping[Dimension, float], random: np.random.Generator
 ) -> list[TimelineSegment]:
+    def shaken(score: float) -> float:
+        return float(np.clip(score + random.normal(0, 6), 0, 100))
+
     return [
-        TimelineSegment(
-            start, start + 1.0, {d: scores[d] + float(random.normal(0, 6)) for d in DIMENSIONS}
-        )
+        TimelineSegment(start, start + 1.0, {d: shaken(scores[d]) for d in DIMENSIONS})
         for start in map(float, range(10))
     ]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-import finevq
+from finevq.cli.models import load_model
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +35,7 @@ def ask(
     from finevq.inference.inputs import find_one_video  # start-up time
 
     video = find_one_video(path)
-    session = finevq.load(model, offline=offline or None)
+    session = load_model(model, offline=offline)
     answer = session.ask(video, question)
     if json:
         values = {

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-import finevq
 from finevq.cli.console import message_console, show_error, show_note
+from finevq.cli.models import load_model
 from finevq.cli.outputs import OutputChoice, Outputs
 from finevq.records import Failure
 
@@ -28,7 +28,7 @@ def assess(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH...",
+            metavar="PATH",
             help="Videos or pictures, folders (searched for videos), globs, or @list.txt with one "
             "path a line.",
         ),
@@ -98,7 +98,7 @@ def assess(
         raise typer.BadParameter(problem)
     found = find_videos(paths)
     outputs = Outputs(choice, [_name(entry) for entry in found.entries])
-    session = finevq.load(model, offline=offline or None)
+    session = load_model(model, offline=offline)
     run = _Run(session, outputs, timeline=timeline, thumbnails=html is not None, quiet=quiet)
     raise typer.Exit(run.over(found))
 

@@ -14,7 +14,7 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from finevq.errors import FineVQError, InvalidInputError, NoVideosFoundError
@@ -117,9 +117,11 @@ def nearest_names(path: str, *, most: int = 3) -> tuple[str, ...]:
         names = os.listdir(folder or ".")
     except OSError:
         return ()
-    by_folded = {other.casefold(): other for other in sorted(names, reverse=True)}
-    close = get_close_matches(name.casefold(), by_folded, n=most, cutoff=0.6)
-    return tuple(os.path.join(folder, by_folded[folded]) for folded in close)
+    # Endings are left out of the comparison: '.mp4' alone makes any two names look alike.
+    wanted = _stem(name)
+    ratios = {other: SequenceMatcher(None, _stem(other), wanted).ratio() for other in names}
+    close = sorted((o for o in names if ratios[o] >= 0.6), key=lambda o: (-ratios[o], o))
+    return tuple(os.path.join(folder, other) for other in close[:most])
 
 
 def is_url(path: str) -> bool:
@@ -221,7 +223,7 @@ def _search_folder(name: str, path: str) -> Iterator[str]:
             if file.startswith("."):
                 continue
             if suffix in VIDEO_SUFFIXES and _is_video(os.path.join(folder, file), suffix):
-                videos.append(os.path.join(folder, file))
+                videos.append(os.path.normpath(os.path.join(folder, file)))
             num_pictures += suffix in PICTURE_SUFFIXES
     if not videos:
         raise NoVideosFoundError(_empty_folder(name, num_pictures, unreadable))
@@ -286,6 +288,10 @@ def _missing_file(
             f"there is no folder {folder!r}{_did_you_mean(nearest_names(folder))}"
         )
     return NoVideosFoundError(f"there is no {kind} {path!r}{_did_you_mean(nearest_names(path))}")
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name)[0].casefold()
 
 
 def _did_you_mean(names: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from finevq.errors import InvalidInputError
@@ -29,6 +29,24 @@ def open_output(path: str, mode: str) -> BinaryIO:
     """
     with writing(path):
         return open(path, mode)  # type: ignore[return-value] # binary by contract
+
+
+def begin_output(path: str, header: bytes) -> BinaryIO:
+    """Open a file for writing, and write its first bytes.
+
+    Raises:
+        InvalidInputError: it cannot be written, and why.
+    """
+    file = open_output(path, "wb")
+    try:
+        with writing(path):
+            file.write(header)
+            file.flush()
+    except InvalidInputError:
+        with suppress(OSError):
+            file.close()
+        raise
+    return file
 
 
 def check_output(path: str) -> None:

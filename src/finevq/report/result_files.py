@@ -7,6 +7,7 @@ To know later whether a row still holds, the file also says how large each video
 was changed (`file_bytes`, `file_modified_ns`).
 """
 
+import contextlib
 import csv
 import io
 import json
@@ -20,7 +21,7 @@ from typing import Any, BinaryIO
 from finevq.errors import InvalidInputError, MissingExtraError
 from finevq.records import Assessment, Failure, ModelIdentity
 from finevq.report.json_lines import json_line, outcome_from_dict
-from finevq.report.output_paths import open_output, replace_file, writing
+from finevq.report.output_paths import begin_output, open_output, replace_file, writing
 from finevq.report.rows import COLUMNS, Cell, flat_row
 from finevq.report.text import portable_text
 
@@ -183,6 +184,11 @@ class ResultFile:
             model = outcome.model if isinstance(outcome, Assessment) else None
             self._kept[name] = Row(name, model, stamp, False, line)
 
+    def abandon(self) -> None:
+        """Let go of the file as it is, for `resume` to continue; for when the work cannot go on."""
+        with contextlib.suppress(OSError):  # the disk that was full still is
+            self._file.close()
+
     def close(self, order: Sequence[str] = ()) -> None:
         """Finish; a continued file is put in the order of the call, other videos' rows first."""
         with writing(self.path):
@@ -204,11 +210,7 @@ class ResultFile:
 
     def _begin(self) -> BinaryIO:
         if self._kept is None:
-            file = open_output(self.path, "wb")
-            with writing(self.path):
-                file.write(self._format.header)
-                file.flush()
-            return file
+            return begin_output(self.path, self._format.header)
         # Whole rows only: what a kill has cut off goes.
         replace_file(self.path, self._content(self._kept.values()))
         return open_output(self.path, "ab")

@@ -25,7 +25,7 @@ from finevq.report.words import (
     percent,
     summary,
 )
-from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, Dimension
+from finevq.vocabulary import FAULT_DIMENSIONS, Dimension
 
 _LEVEL_COLORS = ("red", "dark_orange", "yellow3", "chartreuse3", "green3")
 _NARROW_COLUMNS = 76
@@ -62,7 +62,7 @@ def assessment_panel(assessment: Assessment, *, width: int = 100) -> RenderableT
         width: Columns there are; a narrow panel leaves out the attributes' column.
     """
     parts: list[RenderableType] = [
-        Text(" · ".join(value for _, value in media_facts(assessment.media)), style="dim"),
+        Text(_media_line(assessment), style="dim"),
         Text(),
         _dimension_table(assessment, with_attributes=width >= _NARROW_COLUMNS),
         Text(),
@@ -70,7 +70,7 @@ def assessment_panel(assessment: Assessment, *, width: int = 100) -> RenderableT
         Text(assessment.description),
     ]
     if assessment.timeline:
-        parts += [Text(), _timeline_table(assessment.timeline)]
+        parts += [Text(), _timeline_table(assessment.timeline, with_end=width >= _NARROW_COLUMNS)]
     parts += [Text(f"! {warning}", style="yellow") for warning in _printable(assessment.warnings)]
     model = assessment.model
     return Panel(
@@ -153,16 +153,24 @@ def _signs(part: DimensionAssessment) -> Text:
     return Text(", ".join(signs))
 
 
-def _timeline_table(timeline: Sequence[TimelineSegment]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("from", justify="right")
-    table.add_column("to", justify="right")
-    for dimension in DIMENSIONS:
-        table.add_column(str(dimension), justify="right")
+def _timeline_table(timeline: Sequence[TimelineSegment], *, with_end: bool) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    order = (Dimension.OVERALL, *FAULT_DIMENSIONS)
+    for name in ("from", *(["to"] if with_end else []), *order):
+        table.add_column(str(name), justify="right", no_wrap=True)
     for segment in timeline:
-        scores = [f"{segment.scores[d]:.1f}" if d in segment.scores else "-" for d in DIMENSIONS]
-        table.add_row(clock(segment.start_seconds), clock(segment.end_seconds), *scores)
+        scores = [f"{segment.scores[d]:.1f}" if d in segment.scores else "-" for d in order]
+        end = [clock(segment.end_seconds)] if with_end else []
+        table.add_row(clock(segment.start_seconds), *end, *scores)
     return table
+
+
+def _media_line(assessment: Assessment) -> str:
+    facts = dict(media_facts(assessment.media))
+    if "Frames" in facts:
+        facts["Frames"] += " frames"
+    names = ("Size", "Picture", "Length", "Frames", "Rate", "Codec", "Pixels", "Bit rate")
+    return " · ".join(facts[name] for name in names if name in facts)
 
 
 def _color(dimension: Dimension, part: DimensionAssessment) -> str:

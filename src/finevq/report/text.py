@@ -2,7 +2,6 @@
 
 import unicodedata
 
-_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _JOINERS = "\u200c\u200d"  # invisible too, but parts of Persian words and of emoji
 
 
@@ -25,11 +24,14 @@ def printable_text(text: str) -> str:
     'a\\nb\\x1b[31m.mp4'
     """
     return "".join(
-        character.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(character) in _UNPRINTABLE and character not in _JOINERS
-        else character
+        character if _is_harmless(character) else character.encode("unicode_escape").decode("ascii")
         for character in portable_text(text)
     )
+
+
+def _is_harmless(character: str) -> bool:
+    is_space = unicodedata.category(character) == "Zs"  # screenshots of macOS have one in the time
+    return character.isprintable() or is_space or character in _JOINERS
 
 
 def _is_escaped(text: str) -> bool:

@@ -75,7 +75,7 @@ def media_facts(media: MediaInfo) -> tuple[tuple[str, str], ...]:
         ("Rate", f"{number(media.fps)} fps" if media.fps and not is_still else None),
         ("Codec", media.codec),
         ("Pixels", media.pixel_format),
-        ("Container", media.container or None),
+        ("Container", media.container.replace(",", ", ") or None),
         ("Bit rate", _bit_rate(media.bit_rate)),
         ("Rotation", f"{media.rotation_degrees}°" if media.rotation_degrees else None),
     ]
