@@ -1,13 +1,16 @@
 """A session of known answers, for the command line's own behaviour."""
 
+import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import finevq
 from assessments import MODEL, make_assessment
+from finevq.cli.main import run
 from finevq.errors import UnsupportedQuestionError, VideoDecodeError
 from finevq.inference.batching import assess_in_order
 from finevq.records import Assessment, Failure, ModelIdentity
@@ -59,7 +62,7 @@ def session(monkeypatch: pytest.MonkeyPatch) -> KnownSession:
     def load(model: str, *, settings: Settings) -> KnownSession:
         return known
 
-    monkeypatch.setattr(finevq, "load", load, raising=False)
+    monkeypatch.setitem(vars(finevq), "load", load)  # the real one is imported on first use
     return known
 
 
@@ -72,3 +75,30 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (work / name).write_bytes(content)
     monkeypatch.chdir(work)
     return work
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a call of the command line ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def finevq_command(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> Callable[..., Ended]:
+    """Call `finevq` with arguments, in this process."""
+
+    def call(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["finevq", *arguments])
+        with pytest.raises(SystemExit) as exit_request:
+            run()
+        written = capsysbinary.readouterr()
+        code = exit_request.value.code
+        assert code is None or isinstance(code, int)
+        return Ended(code or 0, written.out.decode(), written.err.decode())
+
+    return call

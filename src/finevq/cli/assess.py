@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from finevq.cli.console import message_console, show_error, show_note
 from finevq.cli.models import load_model
-from finevq.cli.outputs import OutputChoice, Outputs
+from finevq.cli.outputs import OutputChoice, Outputs, check_outputs
 from finevq.records import Failure
 
 if TYPE_CHECKING:
@@ -97,10 +97,13 @@ def assess(
     if problem := choice.problem():
         raise typer.BadParameter(problem)
     found = find_videos(paths)
-    outputs = Outputs(choice, [_name(entry) for entry in found.entries])
+    names = [_name(entry) for entry in found.entries]
+    check_outputs(choice, names)
     session = load_model(model, offline=offline)
-    run = _Run(session, outputs, timeline=timeline, thumbnails=html is not None, quiet=quiet)
-    raise typer.Exit(run.over(found))
+    with Outputs(choice, names) as outputs:
+        run = _Run(session, outputs, timeline=timeline, thumbnails=html is not None, quiet=quiet)
+        code = run.over(found)
+    raise typer.Exit(code)
 
 
 class _Run:

@@ -66,11 +66,12 @@ def run() -> None:
         # Standard output itself: closed by `| head`, or a full disk behind `>`.
         _abandon_stdout()
         if not isinstance(error, BrokenPipeError):
-            show_error(f"cannot write the results: {error.strerror or error}")
+            where = repr(error.filename) if error.filename else "standard output"
+            show_error(f"{where}: {error.strerror or error}")
         sys.exit(1)
 
 
 def _abandon_stdout() -> None:
     """Point standard output nowhere, so that its flush at exit does not fail once more."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -20,6 +20,7 @@ from finevq.report.result_files import (
     ResultFile,
     RowFormat,
     read_outcomes,
+    require_pyarrow,
 )
 
 STDOUT = "-"
@@ -67,24 +68,53 @@ class OutputChoice:
         return (self.jsonl, self.csv, self.parquet)
 
 
-class Outputs:
-    """Opens every output before the work, takes results one by one, finishes all at the end.
+def check_outputs(choice: OutputChoice, videos: Sequence[str]) -> None:
+    """Find out, before any work and without changing a file, whether all outputs can be written.
 
     Raises:
         InvalidInputError: an output cannot be written or would overwrite a video.
+        MissingExtraError: the package that writes a format is not installed.
+    """
+    for path in choice.files:
+        if path != STDOUT:
+            _refuse_media(path, videos)
+            check_output(path)
+    if choice.parquet is not None:
+        require_pyarrow()
+
+
+class Outputs:
+    """Opens every output, takes results one by one, finishes all at the end.
+
+    Left by an error, files stay as they are, for `--resume` to continue.
+
+    Raises:
+        InvalidInputError: an output cannot be written or not be continued.
     """
 
     def __init__(self, choice: OutputChoice, videos: Sequence[str]) -> None:
         self._choice = choice
         self._order = videos
         self.outcomes: list[Assessment | Failure] = []
-        for path in choice.files:
-            _refuse_media(path, videos)
-        if choice.html not in (None, STDOUT):
-            check_output(choice.html)
-        self._files = [*self._row_files()]
-        self._streams = [*self._row_streams()]
-        self._earlier = self._read_earlier()
+        self._streams = self._row_streams()
+        self._files: list[ResultFile] = []
+        try:
+            self._open_files()
+            self._earlier = self._read_earlier()
+        except BaseException:
+            self.abandon()
+            raise
+
+    def __enter__(self) -> "Outputs":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of all files as they are."""
+        for file in self._files:
+            file.abandon()
 
     def find(self, video: str, model: ModelIdentity, *, timeline: bool) -> bool:
         """Tell whether every file already holds this video's row, for the same file and model."""
@@ -128,15 +158,13 @@ class Outputs:
     def _needs_all(self) -> bool:
         return self._choice.html is not None or not self._choice.is_stdout_taken
 
-    def _row_files(self) -> list[ResultFile]:
-        choice, files = self._choice, []
-        if choice.jsonl not in (None, STDOUT):
-            files.append(ResultFile(choice.jsonl, JsonLines(), resume=choice.resume))
-        if choice.csv not in (None, STDOUT):
-            files.append(ResultFile(choice.csv, CsvRows(), resume=choice.resume))
+    def _open_files(self) -> None:
+        choice = self._choice
+        for path, rows in ((choice.jsonl, JsonLines()), (choice.csv, CsvRows())):
+            if path not in (None, STDOUT):
+                self._files.append(ResultFile(path, rows, resume=choice.resume))
         if choice.parquet is not None:
-            files.append(ParquetFile(choice.parquet, resume=choice.resume))
-        return files
+            self._files.append(ParquetFile(choice.parquet, resume=choice.resume))
 
     def _row_streams(self) -> list["_RowStream"]:
         if self._choice.json:
@@ -202,8 +230,6 @@ class _RowStream:
 
 def _refuse_media(path: str, videos: Sequence[str]) -> None:
     """Keep `--csv a.mp4 b.mp4`, a forgotten FILE, from overwriting a video."""
-    if path == STDOUT:
-        return
     suffix = os.path.splitext(path)[1].lower()
     target = os.path.realpath(path)
     is_input = any(os.path.realpath(video) == target for video in videos)

@@ -224,7 +224,7 @@ class ParquetFile(ResultFile):
     """
 
     def __init__(self, path: str, *, resume: bool = False) -> None:
-        _import_pyarrow()
+        require_pyarrow()
         self.parquet_path = path
         open_output(path, "ab").close()  # whether it can be written, before the work
         super().__init__(f"{path}.partial.jsonl", JournalRows(), resume=resume)
@@ -244,7 +244,12 @@ class ParquetFile(ResultFile):
 
 
 def read_outcomes(path: str) -> dict[str, Assessment | Failure]:
-    """Return the records of a JSON lines file by video; of two on one video, the later."""
+    """Return the records of a JSON lines file by video; of two on one video, the later.
+
+    Raises:
+        InvalidInputError: a line is no JSON object.
+        KeyError, TypeError, ValueError: an object does not keep the contract.
+    """
     content = Path(path).read_bytes()
     outcomes = (outcome_from_dict(values) for _, _, values in _json_objects(content, path))
     return {outcome.video: outcome for outcome in outcomes}
@@ -301,7 +306,12 @@ def _journal_line(cells: Mapping[str, Cell]) -> bytes:
     return json.dumps(cells).encode("ascii") + b"\n"
 
 
-def _import_pyarrow() -> Any:  # noqa: ANN401  # a module without types
+def require_pyarrow() -> Any:  # noqa: ANN401  # a module without types
+    """Return pyarrow with its Parquet part.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
         import pyarrow.parquet  # an optional extra
     except ImportError:
@@ -310,7 +320,7 @@ def _import_pyarrow() -> Any:  # noqa: ANN401  # a module without types
 
 
 def _parquet_bytes(rows: Sequence[Mapping[str, Cell]]) -> bytes:
-    pyarrow = _import_pyarrow()
+    pyarrow = require_pyarrow()
     kinds = {
         str: pyarrow.string(),
         int: pyarrow.int64(),
@@ -326,7 +336,7 @@ def _parquet_bytes(rows: Sequence[Mapping[str, Cell]]) -> bytes:
 def _read_parquet(path: str) -> list[dict[str, Any]]:
     if not os.path.isfile(path) or os.path.getsize(path) == 0:
         return []
-    pyarrow = _import_pyarrow()
+    pyarrow = require_pyarrow()
     try:
         table = pyarrow.parquet.read_table(path)
     except pyarrow.ArrowException as error:
