@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+import finevq
 from finevq.cli.console import results_console
 from finevq.errors import InvalidInputError
 from finevq.inference.inputs import PICTURE_SUFFIXES, VIDEO_SUFFIXES
@@ -191,7 +192,7 @@ class Outputs:
     def _write_page(self, path: str) -> None:
         from finevq.report.page import render_page  # start-up time: Jinja
 
-        page = render_page(self.outcomes).encode("utf-8")
+        page = render_page(self.outcomes, program=f"finevq {finevq.__version__}").encode("utf-8")
         if path == STDOUT:
             sys.stdout.buffer.write(page)
             sys.stdout.buffer.flush()

@@ -12,7 +12,6 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-import finevq
 from finevq.records import Assessment, Failure, Thumbnail
 from finevq.report import charts, words
 from finevq.report.text import printable_text
@@ -22,11 +21,12 @@ _THUMBNAIL_LIMITS = ((20, 8), (200, 3))
 """Up to so many videos on a page, so many thumbnails each; beyond the last, one."""
 
 
-def render_page(outcomes: Sequence[Assessment | Failure]) -> str:
+def render_page(outcomes: Sequence[Assessment | Failure], *, program: str = "finevq") -> str:
     """Return the page of one or many videos, in the order given.
 
     Args:
         outcomes: At least one.
+        program: Who made the page: name and version.
 
     Raises:
         ValueError: there is none.
@@ -42,7 +42,7 @@ def render_page(outcomes: Sequence[Assessment | Failure]) -> str:
             style=Markup(style),
             script=Markup(script),
             policy=_policy(style, script),
-            version=finevq.__version__,
+            program=program,
             outcomes=outcomes,
             assessments=assessments,
             failures=[outcome for outcome in outcomes if isinstance(outcome, Failure)],
