@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from finevq.records import Assessment, TimelineSegment
 from finevq.report.words import clock, level_number
-from finevq.vocabulary import DIMENSIONS, Dimension
+from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, Dimension
 
 _RADAR_RADIUS = 100.0
 _NUM_BINS = 20
@@ -95,56 +95,20 @@ def histogram(scores: Sequence[float]) -> Markup:
     )
 
 
-def timeline(segments: Sequence[TimelineSegment]) -> Markup:
-    """Return a lane for each dimension: its score over time, on one common scale."""
-    dimensions = [
-        d for d in (Dimension.OVERALL, *DIMENSIONS[:-1]) if all(d in s.scores for s in segments)
-    ]
+def timeline_lanes(
+    segments: Sequence[TimelineSegment],
+) -> list[tuple[Dimension, TimelineSegment, Markup]]:
+    """Return a lane for each dimension: its name, its worst stretch, its scores as steps over time.
+
+    All lanes share one scale, so their heights can be compared.
+    """
     low, high = _range_of(segments)
-    start, end = segments[0].start_seconds, segments[-1].end_seconds
-    width, lane, left = 640.0, 54.0, 74.0
-    scale = width / max(end - start, 1e-9)
-
-    def across(seconds: float) -> float:
-        return left + (seconds - start) * scale
-
-    lanes = Markup()
-    for row, dimension in enumerate(dimensions):
-        bottom = (row + 1) * lane - 8
-        lanes += Markup(
-            '<g class="lane{}"><text class="name" x="0" y="{:.1f}">{}</text>'
-            '<line class="axis" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>'
-        ).format(
-            " first" if row == 0 else "", bottom - 14, dimension, left, left + width, bottom, bottom
-        )
-        worst = min(segment.scores[dimension] for segment in segments)
-        for segment in segments:
-            score = segment.scores[dimension]
-            size = 4 + (score - low) / (high - low) * (lane - 22)
-            x, x2 = across(segment.start_seconds), across(segment.end_seconds)
-            lanes += Markup(
-                '<rect class="step{}" x="{:.2f}" y="{:.1f}" width="{:.2f}" height="{:.1f}">'
-                "<title>{} to {}: {} {:.1f}</title></rect>"
-            ).format(
-                *(" worst" if score == worst else "", x, bottom - size),
-                *(max(x2 - x - 1.5, 0.5), size),
-                *(clock(segment.start_seconds), clock(segment.end_seconds), dimension, score),
-            )
-        lanes += Markup("</g>")
-    height = len(dimensions) * lane
-    ticks = Markup().join(
-        Markup('<text class="tick {}" x="{:.1f}" y="{:.1f}">{}</text>').format(
-            anchor, across(seconds), height + 12, clock(seconds)
-        )
-        for seconds, anchor in (
-            (start, "left"),
-            ((start + end) / 2, ""),
-            (end, "right"),
-        )
-    )
-    return Markup(
-        '<svg class="timeline" viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}">{}{}</svg>'
-    ).format(left + width + 2, height + 20, _timeline_words(segments, dimensions), lanes, ticks)
+    lanes = []
+    for dimension in (Dimension.OVERALL, *FAULT_DIMENSIONS):
+        if all(dimension in segment.scores for segment in segments):
+            worst = min(segments, key=lambda s: s.scores[dimension])
+            lanes.append((dimension, worst, _lane(dimension, segments, worst, low, high)))
+    return lanes
 
 
 def share_bar(share: float, *, css: str = "") -> Markup:
@@ -202,15 +166,35 @@ def _range_of(segments: Sequence[TimelineSegment]) -> tuple[float, float]:
     return (low, high) if high - low > 5 else ((low + high) / 2 - 2.5, (low + high) / 2 + 2.5)
 
 
-def _timeline_words(segments: Sequence[TimelineSegment], dimensions: Sequence[Dimension]) -> str:
-    worst = []
-    for dimension in dimensions:
-        segment = min(segments, key=lambda s: s.scores[dimension])
-        worst.append(
-            f"{dimension} is lowest at {clock(segment.start_seconds)} "
-            f"with {segment.scores[dimension]:.1f}"
+def _lane(
+    dimension: Dimension,
+    segments: Sequence[TimelineSegment],
+    worst: TimelineSegment,
+    low: float,
+    high: float,
+) -> Markup:
+    start, end = segments[0].start_seconds, segments[-1].end_seconds
+    scale = 100 / max(end - start, 1e-9)
+    steps = Markup()
+    for segment in segments:
+        score = segment.scores[dimension]
+        size = 12 + (score - low) / (high - low) * 28
+        steps += Markup(
+            '<rect class="step{}" x="{:.3f}" y="{:.1f}" width="{:.3f}" height="{:.1f}">'
+            "<title>{} to {}: {} {:.1f}</title></rect>"
+        ).format(
+            *(" worst" if segment is worst else "", (segment.start_seconds - start) * scale),
+            *(40 - size, (segment.end_seconds - segment.start_seconds) * scale, size),
+            *(clock(segment.start_seconds), clock(segment.end_seconds), dimension, score),
         )
-    return f"Scores over time: {'; '.join(worst)}"
+    words = (
+        f"{dimension} over time: lowest from {clock(worst.start_seconds)} "
+        f"to {clock(worst.end_seconds)} with {worst.scores[dimension]:.1f}"
+    )
+    return Markup(
+        '<svg class="steps" viewBox="0 0 100 40" preserveAspectRatio="none" role="img" '
+        'aria-label="{}">{}</svg>'
+    ).format(words, steps)
 
 
 def _videos(count: int) -> str:
