@@ -61,6 +61,16 @@ class VideoInputConfig:
     """bursts only: frames a stretch."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calibration:
+    """What makes a model's probabilities honest; fitted on validation data, never on test data."""
+
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+    """Of each question family, by name; 1 where absent."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Probability from which a dimension counts as distorted; 0.5 where absent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clip:
     """A video to score: where it is and how it is called in the results. Carries no label."""

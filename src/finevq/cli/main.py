@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 import finevq
-from finevq.cli import ask, assess, models
+from finevq.cli import ask, assess, data, models, train
 from finevq.cli.console import show_error
 from finevq.errors import FineVQError
 
@@ -47,6 +47,8 @@ def _options(
 assess.register(app)
 ask.register(app)
 models.register(app)
+data.register(app)
+train.register(app)
 
 
 def run() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from finevq.inference.engine import Engine, Prefix
 from finevq.prompts.prompter import Prompter
-from finevq.prompts.questions import Family, Question
+from finevq.prompts.questions import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def answer_closed(
     prompter: Prompter,
     prefix: Prefix,
     questions: Sequence[Question],
-    temperatures: Mapping[Family, float],
+    temperatures: Mapping[str, float],
 ) -> list[ClosedAnswer]:
     """Answer questions that have a list of allowed answers, all in one batch.
 

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from finevq.errors import CheckpointError
 from finevq.inference.engine import Prefix, Reading
+from finevq.model.folder import DECODER_FILE, VIDEO_ENCODER_FILE
 from finevq.video.inputs import Pixels
-
-VIDEO_ENCODER_FILE = "video_encoder.onnx"
-DECODER_FILE = "decoder.onnx"
 
 
 class OnnxEngine:

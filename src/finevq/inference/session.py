@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from finevq.errors import UnsupportedQuestionError
 from finevq.inference.answering import ClosedAnswer, answer_closed
 from finevq.inference.batching import assess_in_order
-from finevq.inference.calibration import Calibration, Population
 from finevq.inference.engine import Engine, Prefix
+from finevq.inference.population import Population
 from finevq.inference.thumbnails import encode_thumbnails
 from finevq.prompts import questions, templates
 from finevq.prompts.prompter import Prompter
@@ -19,6 +19,7 @@ from finevq.prompts.questions import Family, Question
 from finevq.records import (
     Assessment,
     AttributeEstimate,
+    Calibration,
     Clip,
     DimensionAssessment,
     Failure,

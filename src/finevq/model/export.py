@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from finevq.model.finevq import FineVQ
+from finevq.model.folder import DECODER_FILE, VIDEO_ENCODER_FILE
 
 _SMALL = 256
 """Tensors with fewer values stay in single precision: they are scales and shapes."""
@@ -127,7 +128,7 @@ def export_onnx(model: FineVQ, prefix_ids: Sequence[int], folder: Path) -> None:
     _export(
         VideoEncoderGraph(model, prefix_ids),
         (*views, motion),
-        folder / "video_encoder.onnx",
+        folder / VIDEO_ENCODER_FILE,
         inputs=names,
         outputs=["embeds"],
         dynamic={},
@@ -142,7 +143,7 @@ def export_onnx(model: FineVQ, prefix_ids: Sequence[int], folder: Path) -> None:
     _export(
         DecoderGraph(model),
         example,
-        folder / "decoder.onnx",
+        folder / DECODER_FILE,
         inputs=["embeds", "token_ids", "past"],
         outputs=["logits", "scores", "present"],
         dynamic={

@@ -27,7 +27,7 @@ def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> 
             views=("whole", "detail"),
             view_sizes=(256, 320),
             motion="bursts",
-            motion_size=112,
+            motion_size=96,
             num_bursts=4,
             burst_frames=16,
         ),

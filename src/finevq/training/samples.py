@@ -21,6 +21,8 @@ class TrainingSample:
     """On FineVD's scale; human photographs have overall only."""
     severities: Mapping[str, float] | None = None
     """Of each attribute, 0..1; None where nobody knows."""
+    dimension_severities: Mapping[Dimension, float] | None = None
+    """Of each fault dimension, 0..1; None where nobody knows."""
     distorted: Mapping[Dimension, bool] = field(default_factory=dict)
     """Of each fault dimension; empty where nobody knows."""
     most_impactful: str | None = None

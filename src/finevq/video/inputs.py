@@ -82,10 +82,9 @@ def read_inputs(
         spans[:] = [(0.0, table.duration_seconds), *_segments(table, segment_seconds)]
         streams: dict[str, NDArray[np.int64]] = {}
         for number, (start, end) in enumerate(spans):
-            offset = int(table.index_at(np.array([start]))[0])
-            part = table if number == 0 else sampling.window(table, start, end)
-            for name, indices in _indices(part, config).items():
-                streams[_stream(name, number)] = indices + offset
+            rows = sampling.window(table, start, end)
+            for name, indices in _indices(sampling.restrict(table, rows), config).items():
+                streams[_stream(name, number)] = indices + rows[0]
         if with_thumbnails:
             streams[_THUMBNAILS] = sampling.uniform_indices(len(table), config.num_frames)
         return streams

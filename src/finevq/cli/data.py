@@ -1,0 +1,98 @@
+"""`finevq data`: synthesize degraded clips with known labels, look at faults, list sources."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+_Sources = Annotated[
+    list[Path] | None,
+    typer.Option("--sources", help="Folder of photographs and clips; may be given several times."),
+]
+_MosCsv = Annotated[
+    Path | None,
+    typer.Option("--mos-csv", help="Human scores of sources; only the better share is used."),
+]
+_KeepShare = Annotated[float, typer.Option(min=0.0, max=1.0, help="That share.")]
+_Exclude = Annotated[
+    list[str] | None, typer.Option(help="File name pattern to leave out; may be repeated.")
+]
+_ScikitImage = Annotated[bool, typer.Option(help="Add the photographs inside scikit-image.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group to the app."""
+    group = typer.Typer(no_args_is_help=True, help="Data sets: synthesize, preview, sources.")
+    group.command("synthesize")(synthesize)
+    group.command("sources")(sources)
+    app.add_typer(group, name="data")
+
+
+def synthesize(
+    out: Annotated[Path, typer.Argument(help="Folder for clips, manifest and card.")],
+    sources: _Sources = None,
+    count: Annotated[int, typer.Option(min=1, help="Number of clips.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same clips.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    balance: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="0: faults as in FineVD; 1: all alike.")
+    ] = 0.85,
+    vmaf: Annotated[bool, typer.Option("--vmaf", help="Measure VMAF for the labels.")] = False,
+    max_height: Annotated[int, typer.Option(min=64, help="Largest shorter side, pixels.")] = 2160,
+    mos_csv: _MosCsv = None,
+    keep_share: _KeepShare = 0.5,
+    exclude: _Exclude = None,
+    scikit_image: _ScikitImage = True,
+) -> None:
+    """Make a data set of degraded clips with known labels; continues where it was stopped."""
+    # Start-up time: OpenCV and PyAV.
+    from finevq.datasets.sources import find_sources
+    from finevq.datasets.synthetic import SynthesisConfig
+    from finevq.datasets.synthetic import synthesize as run
+
+    found = find_sources(
+        sources or [],
+        mos_csv=mos_csv,
+        keep_share=keep_share,
+        exclude=exclude or (),
+        with_scikit_image=scikit_image,
+    )
+    config = SynthesisConfig(
+        count=count,
+        seed=seed,
+        balance=balance,
+        with_vmaf=vmaf,
+        max_short_side=max_height,
+        workers=workers,
+    )
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task(f"{len(found)} sources", total=count)
+        manifest = run(out, found, config, lambda done, _: progress.update(task, completed=done))
+    print(manifest)
+
+
+def sources(
+    folders: Annotated[list[Path] | None, typer.Argument(help="Folders to search.")] = None,
+    mos_csv: _MosCsv = None,
+    keep_share: _KeepShare = 0.5,
+    exclude: _Exclude = None,
+    scikit_image: _ScikitImage = True,
+) -> None:
+    """List the sources that would be used, with their split."""
+    from finevq.datasets.sources import find_sources  # start-up time: OpenCV and PyAV
+
+    found = find_sources(
+        folders or [],
+        mos_csv=mos_csv,
+        keep_share=keep_share,
+        exclude=exclude or (),
+        with_scikit_image=scikit_image,
+    )
+    table = Table("source", "kind", "split", "quality", "rated")
+    for source in found:
+        rated = "yes" if source.is_rated else "no"
+        table.add_row(source.name, source.kind, source.split, f"{source.quality:.2f}", rated)
+    Console().print(table)

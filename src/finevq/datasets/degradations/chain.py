@@ -1,0 +1,238 @@
+"""Chains of faults: which ones a clip gets, how strong, and their application in physical order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from finevq.datasets.degradations import codecs
+from finevq.datasets.degradations.catalogue import FAULTS, CodecFault, PixelFault
+from finevq.datasets.degradations.codecs import NEAR_LOSSLESS, Encoding
+from finevq.datasets.degradations.footage import Footage, Frames, Outcome, Parameter
+from finevq.datasets.degradations.temporal import MOVES_FRAMES
+from finevq.vocabulary import ATTRIBUTES, FAULT_DIMENSIONS, Dimension, dimension_of
+
+FINEVD_DIMENSION_SHARES: Mapping[Dimension, float] = {
+    Dimension.BLUR: 0.471,
+    Dimension.ARTIFACT: 0.126,
+    Dimension.COLOR: 0.056,
+    Dimension.TEMPORAL: 0.053,
+    Dimension.NOISE: 0.030,
+}
+"""Share of FineVD's public videos whose most impactful dimension is this; the rest (.264) has none.
+
+Source: column most_impactful_dimension of the 5,074 public labels.
+"""
+
+FINEVD_ATTRIBUTE_COUNTS: Mapping[str, int] = {
+    "gaussian noise": 910,
+    "low saturation": 608,
+    "resolution blur": 395,
+    "camera blur": 319,
+    "compression artifact": 298,
+    "underexposure": 241,
+    "blocking": 180,
+    "high saturation": 162,
+    "low contrast": 116,
+    "overexposure": 86,
+    "shake": 76,
+    "high contrast": 75,
+    "other color": 63,
+    "exposure blur": 40,
+    "compression blur": 34,
+    "motion blur": 33,
+    "gaussian blur": 20,
+    "ringing": 18,
+    "stripe noise": 16,
+    "other blur": 14,
+    "impulse noise": 10,
+    "moire": 8,
+    "stutter": 7,
+    "other artifact": 3,
+    "flicker": 1,
+    "other temporal": 1,
+    "other noise": 1,
+}
+"""How often each attribute is a FineVD video's existing distortion (other noise: never, set to 1).
+
+Source: column existing_distortion of the 5,074 public labels.
+"""
+
+FINEVD_CLEAN_SHARE = 0.264
+_BALANCED_CLEAN_SHARE = 0.20
+_NUM_FAULTS_SHARES = (0.50, 0.30, 0.14, 0.06)
+"""Chances of 1, 2, 3, 4 faults in a clip that has any."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFault:
+    """One fault of a chain, before it is applied."""
+
+    attribute: str
+    severity: float
+    """0..1."""
+    seed: int
+    """Of the fault's own generator, so that it can be repeated on another copy of the frames."""
+
+
+def draw_chain(rng: np.random.Generator, balance: float = 1.0) -> tuple[PlannedFault, ...]:
+    """Draw 0-4 faults in physical order.
+
+    Args:
+        rng: Source of all randomness.
+        balance: 0 draws dimensions and attributes as often as FineVD has them, 1 draws all
+            dimensions, and all attributes of a dimension, equally often; between is a mixture.
+    """
+    clean_share = balance * _BALANCED_CLEAN_SHARE + (1 - balance) * FINEVD_CLEAN_SHARE
+    if rng.random() < clean_share:
+        return ()
+    wanted = 1 + int(rng.choice(len(_NUM_FAULTS_SHARES), p=_NUM_FAULTS_SHARES))
+    dimension_shares = _mixture([FINEVD_DIMENSION_SHARES[d] for d in FAULT_DIMENSIONS], balance)
+    faults: dict[str, PlannedFault] = {}
+    for rank in range(wanted):
+        dimension = FAULT_DIMENSIONS[int(rng.choice(len(FAULT_DIMENSIONS), p=dimension_shares))]
+        names = ATTRIBUTES[dimension]
+        shares = _mixture([FINEVD_ATTRIBUTE_COUNTS[n] for n in names], balance)
+        attribute = names[int(rng.choice(len(names), p=shares))]
+        if attribute in faults or _excluded(attribute, faults):
+            continue
+        # Every severity is as likely for the first fault; the others are weaker on average.
+        severity = rng.uniform(0.08, 1.0) if rank == 0 else 0.08 + 0.82 * rng.beta(1.3, 2.0)
+        faults[attribute] = PlannedFault(
+            attribute, round(float(severity), 3), int(rng.integers(2**31))
+        )
+    return tuple(sorted(faults.values(), key=lambda fault: FAULTS[fault.attribute].stage))
+
+
+_OPPOSITES = (
+    {"low saturation", "high saturation"},
+    {"underexposure", "overexposure"},
+    {"low contrast", "high contrast"},
+)
+
+
+def _excluded(attribute: str, faults: Mapping[str, PlannedFault]) -> bool:
+    """Whether the chain has the opposite already, or two codec faults (a codec runs once)."""
+    if any(attribute in pair and pair & faults.keys() for pair in _OPPOSITES):
+        return True
+    is_codec = isinstance(FAULTS[attribute], CodecFault)
+    return is_codec and any(isinstance(FAULTS[name], CodecFault) for name in faults)
+
+
+def _mixture(weights: list[float] | list[int], balance: float) -> npt.NDArray[np.float64]:
+    shares = np.asarray(weights, np.float64)
+    shares = shares / shares.sum()
+    mixed: npt.NDArray[np.float64] = balance / len(shares) + (1 - balance) * shares
+    return mixed
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedFault:
+    """One fault of a chain as it was done: for the manifest."""
+
+    attribute: str
+    severity: float
+    parameters: Mapping[str, Parameter]
+
+
+@dataclass(frozen=True, slots=True)
+class DegradedClip:
+    """The result of a chain."""
+
+    data: bytes
+    """The MP4 file: the codec's own stream where the chain ends in one."""
+    codec: str
+    faults: tuple[AppliedFault, ...]
+    severities: Mapping[str, float]
+    """All attributes present, side effects included: name -> severity 0..1."""
+    num_frames: int
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+
+
+def apply_chain(
+    footage: Footage, chain: tuple[PlannedFault, ...], delivery_crf: float = NEAR_LOSSLESS.quality
+) -> DegradedClip:
+    """Run a chain over frames and encode the result.
+
+    Args:
+        footage: Clean frames with the margin of `needs_margin`; overwritten.
+        chain: Faults in physical order.
+        delivery_crf: Quality of the near-lossless file of a chain that ends in pixels.
+    """
+    applied = []
+    severities: dict[str, float] = {}
+    deliver: Encoding = replace(NEAR_LOSSLESS, quality=delivery_crf)
+    for planned in chain:
+        fault = FAULTS[planned.attribute]
+        rng = np.random.default_rng(planned.seed)
+        if isinstance(fault, PixelFault):
+            outcome = fault.apply(footage, planned.severity, rng)
+            footage = outcome.footage
+            parameters, effects = outcome.parameters, outcome.side_effects
+        else:
+            plan = fault.plan(footage, planned.severity, rng)
+            parameters, effects = plan.parameters, plan.side_effects
+            *through, last = plan.encodings
+            for encoding in through if last.is_deliverable else plan.encodings:
+                footage = _transcoded(footage, encoding)
+            if last.is_deliverable:
+                deliver = last
+        applied.append(AppliedFault(planned.attribute, planned.severity, parameters))
+        for name, severity in {**effects, planned.attribute: planned.severity}.items():
+            severities[name] = round(max(severity, severities.get(name, 0.0)), 4)
+    return DegradedClip(
+        data=codecs.encode(footage, deliver),
+        codec=deliver.codec,
+        faults=tuple(applied),
+        severities=severities,
+        num_frames=len(footage.frames),
+        width=footage.width,
+        height=footage.height,
+    )
+
+
+def _transcoded(footage: Footage, encoding: Encoding) -> Footage:
+    data = codecs.encode(footage, encoding)
+    frames = codecs.decode(data, (footage.width, footage.height))
+    return footage.with_frames(frames[: len(footage.frames)])
+
+
+def moved_reference(footage: Footage, chain: tuple[PlannedFault, ...]) -> Frames:
+    """Return the clean frames where and when the chain shows them: VMAF's reference."""
+    for planned in chain:
+        fault = FAULTS[planned.attribute]
+        if planned.attribute in MOVES_FRAMES and isinstance(fault, PixelFault):
+            rng = np.random.default_rng(planned.seed)
+            outcome: Outcome = fault.apply(footage, planned.severity, rng)
+            footage = outcome.footage
+    return footage.frames
+
+
+def needs_margin(chain: tuple[PlannedFault, ...]) -> bool:
+    """Whether the frames must come with `SHAKE_MARGIN` on each side."""
+    return any(planned.attribute == "shake" for planned in chain)
+
+
+def dimension_severities(severities: Mapping[str, float]) -> dict[Dimension, float]:
+    """Return the severity of each fault dimension: the worst attribute and a little of the rest.
+
+    Faults of one dimension add up as independent chances do not to be disturbed, the weaker ones
+    at half weight.
+
+    >>> dimension_severities({"camera blur": 0.5, "motion blur": 0.4})[Dimension.BLUR]
+    0.6
+    """
+    totals: dict[Dimension, float] = {}
+    for dimension in FAULT_DIMENSIONS:
+        present = sorted(
+            (s for name, s in severities.items() if dimension_of(name) is dimension), reverse=True
+        )
+        kept = 1.0
+        for rank, severity in enumerate(present):
+            kept *= 1.0 - (severity if rank == 0 else 0.5 * severity)
+        totals[dimension] = round(1.0 - kept, 4)
+    return totals

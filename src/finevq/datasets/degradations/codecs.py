@@ -1,0 +1,201 @@
+"""Real codecs at low rates, in process: compression artifact, blocking, compression blur.
+
+Encoders of PyAV's FFmpeg, one thread each so that the same input gives the same bytes. What a
+codec breaks depends on the codec: MPEG-4 and MJPEG (and H.264 without its loop filter) show their
+block grid, H.264 shows a mix, and H.265, VP9 and AV1 smooth detail away. The attribute decides
+which codecs are drawn; what else the codec does is reported as side effects.
+"""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+
+from finevq.datasets.degradations.footage import Footage, Frames, Parameter, ramp
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Encoding:
+    """One trip through an encoder."""
+
+    codec: str
+    """FFmpeg's encoder name."""
+    quality: float
+    """CRF (x264, x265, VP9, AV1) or quantiser scale (MPEG-4, MJPEG); higher is worse."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Further private options of the encoder."""
+    scale: float = 1.0
+    """Size while encoded, as a share of the clip's; the decoded frames are scaled back."""
+    pixel_format: str = "yuv420p"
+
+    @property
+    def is_deliverable(self) -> bool:
+        """Whether the stream itself can be the final file."""
+        return self.scale == 1.0
+
+
+NEAR_LOSSLESS = Encoding(codec="libx264", quality=12, options={"preset": "ultrafast"})
+"""Carries frames whose faults are already in the pixels."""
+
+_QUALITY_ANCHORS: Mapping[str, tuple[float, ...]] = {
+    "libx264": (18, 30, 36, 42, 49),
+    "libx265": (18, 31, 37, 43, 50),
+    "libvpx-vp9": (20, 42, 50, 57, 63),
+    "libsvtav1": (20, 46, 54, 60, 63),
+    "mpeg4": (2, 6, 11, 19, 31),
+    "mjpeg": (2, 8, 14, 22, 31),
+}
+"""Quality at severity 0, 1/4, 1/2, 3/4, 1."""
+
+_BASE_OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "libx264": {"preset": "superfast"},
+    "libx265": {
+        "preset": "ultrafast",
+        "x265-params": "pools=none:frame-threads=1:log-level=none",
+    },
+    "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "b": "0"},
+    "libsvtav1": {"preset": "12", "svtav1-params": "lp=1"},
+    "mpeg4": {},
+    "mjpeg": {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CompressionPlan:
+    """Which encodings a fault of compression runs, and what it does to the labels."""
+
+    encodings: tuple[Encoding, ...]
+    parameters: Mapping[str, Parameter]
+    side_effects: Mapping[str, float]
+
+
+def compression_artifact(
+    footage: Footage, severity: float, rng: np.random.Generator
+) -> CompressionPlan:
+    """Compress too hard with a common codec; sometimes twice, or through a smaller size.
+
+    Source: the re-encoding chains of sharing platforms (upload transcode plus rendition ladder).
+    """
+    codec = str(rng.choice(["libx264", "mpeg4", "libx265", "mjpeg"], p=[0.6, 0.15, 0.15, 0.1]))
+    last = _encoding(codec, severity)
+    route = str(rng.choice(["once", "twice", "ladder"], p=[0.65, 0.2, 0.15]))
+    encodings: tuple[Encoding, ...] = (last,)
+    effects = {"compression blur": (0.35 if codec != "libx265" else 0.6) * severity}
+    if codec in {"mpeg4", "mjpeg"}:
+        effects["blocking"] = 0.6 * severity
+    if route == "twice":
+        first = _encoding(str(rng.choice(["libx264", "mpeg4"])), 0.8 * severity)
+        encodings = (first, last)
+    elif route == "ladder":
+        scale = ramp(severity, 0.9, 0.75, 0.6, 0.5, 0.4)
+        encodings = (replace(_encoding("libx264", 0.7 * severity), scale=scale), last)
+        effects["resolution blur"] = 0.5 * severity
+    return _plan(encodings, effects, {"route": route})
+
+
+def compression_blur(
+    footage: Footage, severity: float, rng: np.random.Generator
+) -> CompressionPlan:
+    """Compress with a codec whose filters turn lost detail into smoothness: VP9, AV1, H.265."""
+    codec = str(rng.choice(["libvpx-vp9", "libsvtav1", "libx265"], p=[0.4, 0.3, 0.3]))
+    encoding = _encoding(codec, severity)
+    # The codecs' own worst quality is not yet severe blur: the low rungs of a ladder shrink too.
+    scale = round(ramp(severity, 1.0, 1.0, 0.7, 0.45, 0.3), 3)
+    return _plan((replace(encoding, scale=scale),), {"compression artifact": 0.45 * severity}, {})
+
+
+def blocking(footage: Footage, severity: float, rng: np.random.Generator) -> CompressionPlan:
+    """Show the codec's block grid: MPEG-4, MJPEG or H.264 without its loop filter.
+
+    Blocks are 8 or 16 pixels whatever the frame size, so large frames are encoded smaller.
+    """
+    codec = str(rng.choice(["mpeg4", "mjpeg", "libx264"], p=[0.4, 0.35, 0.25]))
+    encoding = _encoding(codec, min(1.0, 0.15 + 0.85 * severity))
+    if codec == "libx264":
+        options = {**encoding.options, "x264-params": "no-deblock=1:cabac=0"}
+        encoding = replace(encoding, options=options)
+    scale = min(1.0, ramp(severity, 720, 640, 480, 330, 200) / footage.short_side)
+    encoding = replace(encoding, scale=round(scale, 3) if scale < 0.9 else 1.0)
+    effects = {"compression artifact": 0.75 * severity, "compression blur": 0.3 * severity}
+    if encoding.scale < 1:
+        effects["resolution blur"] = 0.4 * severity
+    return _plan((encoding,), effects, {})
+
+
+def _encoding(codec: str, severity: float) -> Encoding:
+    quality = ramp(severity, *_QUALITY_ANCHORS[codec])
+    return Encoding(codec=codec, quality=round(quality, 1), options=dict(_BASE_OPTIONS[codec]))
+
+
+def _plan(
+    encodings: tuple[Encoding, ...],
+    effects: Mapping[str, float],
+    parameters: Mapping[str, Parameter],
+) -> CompressionPlan:
+    described: dict[str, Parameter] = dict(parameters)
+    described["codecs"] = "+".join(encoding.codec for encoding in encodings)
+    described["qualities"] = "+".join(f"{encoding.quality:g}" for encoding in encodings)
+    described["scales"] = "+".join(f"{encoding.scale:g}" for encoding in encodings)
+    return CompressionPlan(encodings, described, effects)
+
+
+def encode(footage: Footage, encoding: Encoding) -> bytes:
+    """Encode frames to an MP4 file in memory.
+
+    Args:
+        footage: Frames with even height and width.
+        encoding: Codec and quality; its `scale` shrinks the frames first.
+
+    Returns:
+        The file's bytes; equal inputs give equal bytes.
+    """
+    width = max(16, round(footage.width * encoding.scale / 2) * 2)
+    height = max(16, round(footage.height * encoding.scale / 2) * 2)
+    buffer = io.BytesIO()
+    rate = Fraction(footage.fps).limit_denominator(1001)
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream(encoding.codec, rate=rate)
+        stream.width, stream.height = width, height
+        is_mjpeg = encoding.codec == "mjpeg"
+        stream.pix_fmt = "yuvj420p" if is_mjpeg else encoding.pixel_format
+        context = stream.codec_context
+        context.thread_count = 1
+        context.options = _rate_options(encoding)
+        if encoding.codec in {"mpeg4", "mjpeg"}:
+            context.qmin = context.qmax = round(encoding.quality)
+            context.bit_rate = 2_000_000_000
+        context.gop_size = max(12, round(2 * footage.fps))
+        for pixels in footage.frames:
+            if (width, height) != (footage.width, footage.height):
+                pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def _rate_options(encoding: Encoding) -> dict[str, str]:
+    options = dict(encoding.options)
+    if encoding.codec not in {"mpeg4", "mjpeg"}:
+        options["crf"] = f"{encoding.quality:g}"
+    if encoding.codec in {"libvpx-vp9", "libsvtav1"}:
+        options["crf"] = f"{round(encoding.quality)}"
+    return options
+
+
+def decode(data: bytes, size: tuple[int, int]) -> Frames:
+    """Decode a file made by `encode` to frames of (width, height), scaled up where needed."""
+    frames = []
+    with av.open(io.BytesIO(data)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        for frame in container.decode(stream):
+            pixels = frame.to_ndarray(format="rgb24")
+            if (frame.width, frame.height) != size:
+                pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC)
+            frames.append(pixels)
+    return np.stack(frames)

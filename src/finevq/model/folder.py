@@ -1,0 +1,75 @@
+"""A model folder: which files it holds and how the small ones are read and written.
+
+Weights, configuration, tokenizer and calibration never travel apart.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from finevq.errors import CheckpointError
+from finevq.model.config import ModelConfig
+from finevq.records import Calibration
+
+CONFIG_FILE = "config.json"
+TOKENIZER_FILE = "tokenizer.json"
+CALIBRATION_FILE = "calibration.json"
+WEIGHTS_FILE = "model.safetensors"
+VIDEO_ENCODER_FILE = "video_encoder.onnx"
+DECODER_FILE = "decoder.onnx"
+METRICS_FILE = "metrics.json"
+CARD_FILE = "README.md"
+CHECKSUMS_FILE = "SHA256SUMS"
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Read the architecture.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or of another version.
+    """
+    return ModelConfig.from_dict(_read(folder / CONFIG_FILE))
+
+
+def write_config(config: ModelConfig, folder: Path) -> None:
+    """Write the architecture."""
+    _write(config.to_dict(), folder / CONFIG_FILE)
+
+
+def read_calibration(folder: Path) -> Calibration:
+    """Read the calibration; a model without one is used as it is.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    path = folder / CALIBRATION_FILE
+    if not path.exists():
+        return Calibration()
+    values = _read(path)
+    try:
+        return Calibration(
+            temperatures={name: float(value) for name, value in values["temperatures"].items()},
+            thresholds={name: float(value) for name, value in values["thresholds"].items()},
+        )
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is not a calibration: {error!r}") from None
+
+
+def write_calibration(calibration: Calibration, folder: Path) -> None:
+    """Write the calibration."""
+    _write(asdict(calibration), folder / CALIBRATION_FILE)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path} should hold a JSON object, not {type(values).__name__}")
+    return values
+
+
+def _write(values: dict[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,123 @@
+"""Temperatures that make answer probabilities honest, fitted on validation data.
+
+Source: Guo et al., On Calibration of Modern Neural Networks (ICML 2017): one temperature divides all
+logits of a family, found by minimal negative log-likelihood; the order of answers stays as it is.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from finevq.prompts import questions, templates
+from finevq.prompts.questions import Family, Question
+from finevq.training.lessons import PRESENT_SEVERITY
+from finevq.training.predictions import Predictions
+from finevq.training.samples import TrainingSample
+from finevq.vocabulary import (
+    ALL_ATTRIBUTES,
+    DIMENSIONS,
+    FAULT_DIMENSIONS,
+    level_index,
+)
+
+_RANGE = (0.2, 10.0)
+
+
+def fit_temperatures(
+    predictions: Predictions,
+    samples: Sequence[TrainingSample],
+    mos_range: tuple[float, float],
+) -> dict[Family, float]:
+    """Fit one temperature for each family of closed questions.
+
+    Args:
+        predictions: On validation samples.
+        samples: The same, with known faults.
+        mos_range: Of the levels.
+    """
+    families: dict[Family, list[tuple[NDArray[np.float64], NDArray[np.int64]]]] = {}
+    for question, truth in true_choices(samples, mos_range):
+        pair = (predictions.log_likelihoods[question], truth)
+        families.setdefault(question.family, []).append(pair)
+    return {family: _fit(pairs) for family, pairs in families.items()}
+
+
+def expected_calibration_error(
+    confidences: NDArray[np.float64], correct: NDArray[np.bool_], num_bins: int = 10
+) -> float:
+    """Return the mean gap between confidence and accuracy over equal-width bins, 0 best.
+
+    Args:
+        confidences: (N,) probability of the answer that was given.
+        correct: (N,) whether it was right.
+        num_bins: Bins over 0..1.
+    """
+    bins = np.minimum((confidences * num_bins).astype(int), num_bins - 1)
+    gaps = [
+        abs(confidences[bins == index].mean() - correct[bins == index].mean())
+        * (bins == index).sum()
+        for index in range(num_bins)
+        if (bins == index).any()
+    ]
+    return float(sum(gaps) / len(confidences))
+
+
+def calibration_errors(
+    predictions: Predictions,
+    samples: Sequence[TrainingSample],
+    mos_range: tuple[float, float],
+    temperatures: dict[Family, float],
+) -> dict[str, float]:
+    """Return the expected calibration error of each family at given temperatures."""
+    collected: dict[Family, list[tuple[NDArray[np.float64], NDArray[np.bool_]]]] = {}
+    for question, truth in true_choices(samples, mos_range):
+        values = predictions.probabilities(question, temperatures.get(question.family, 1.0))
+        given = values.argmax(axis=1)
+        collected.setdefault(question.family, []).append((values.max(axis=1), given == truth))
+    return {
+        str(family): expected_calibration_error(
+            np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
+        )
+        for family, pairs in collected.items()
+    }
+
+
+def true_choices(
+    samples: Sequence[TrainingSample], mos_range: tuple[float, float]
+) -> Iterable[tuple[Question, NDArray[np.int64]]]:
+    """Yield each closed question of an assessment with the index of its right answer, (N,)."""
+    for dimension in DIMENSIONS:
+        levels = [level_index(sample.mos[dimension], *mos_range) for sample in samples]
+        yield questions.rating(dimension), np.array(levels)
+    for dimension in FAULT_DIMENSIONS:
+        question = questions.distorted(dimension)
+        yield question, _yes_no(question, [sample.distorted[dimension] for sample in samples])
+    for name in ALL_ATTRIBUTES:
+        question = questions.attribute(name)
+        present = [
+            (sample.severities or {}).get(name, 0.0) >= PRESENT_SEVERITY for sample in samples
+        ]
+        yield question, _yes_no(question, present)
+    most = questions.most()
+    yield most, np.array([most.choices.index(str(sample.most_impactful)) for sample in samples])
+
+
+def _yes_no(question: Question, truths: Sequence[bool]) -> NDArray[np.int64]:
+    words = (templates.YES if truth else templates.NO for truth in truths)
+    return np.array([question.choices.index(word) for word in words])
+
+
+def _fit(pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.int64]]]) -> float:
+    def loss(log_temperature: float) -> float:
+        total, count = 0.0, 0
+        for likelihoods, truth in pairs:
+            logits = likelihoods / np.exp(log_temperature)
+            logits = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+            total -= float(logits[np.arange(len(truth)), truth].sum())
+            count += len(truth)
+        return total / count
+
+    bounds = tuple(np.log(_RANGE))
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))

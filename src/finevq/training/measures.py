@@ -1,0 +1,189 @@
+"""The numbers of a training run: validation while it goes on, the model card at its end.
+
+Each number stands beside the floor that a model without eyes would reach.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
+
+from finevq.prompts import questions
+from finevq.training.lessons import PRESENT_SEVERITY
+from finevq.training.predictions import Predictions
+from finevq.training.samples import TrainingSample
+from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dimension
+
+_MIN_PRESENT = 5
+"""Attributes seen less often in a set are left out of its averages: chance rules them."""
+
+
+def score_correlations(
+    predictions: Predictions, samples: Sequence[TrainingSample]
+) -> dict[str, float]:
+    """Return SRCC between predicted and true MOS of each dimension that the samples know."""
+    return {
+        str(dimension): _srcc(
+            predictions.scores_of(questions.rating(dimension)), _mos(samples, dimension)
+        )
+        for dimension in DIMENSIONS
+        if dimension in samples[0].mos
+    }
+
+
+def human_correlation(predictions: Predictions, samples: Sequence[TrainingSample]) -> float:
+    """Return SRCC between predicted overall and people's opinion."""
+    scores = predictions.scores_of(questions.rating(Dimension.OVERALL))
+    return _srcc(scores, _mos(samples, Dimension.OVERALL))
+
+
+def human_measures(
+    predictions: Predictions, samples: Sequence[TrainingSample]
+) -> dict[str, float | tuple[float, float]]:
+    """Return SRCC with its interval, PLCC and RMSE of overall against people's opinion."""
+    scores = predictions.scores_of(questions.rating(Dimension.OVERALL))
+    truth = _mos(samples, Dimension.OVERALL)
+    return {
+        "num_photographs": len(samples),
+        "srcc": _srcc(scores, truth),
+        "srcc_interval": bootstrap_interval(scores, truth),
+        "plcc": float(np.corrcoef(scores, truth)[0, 1]),
+        "rmse": float(np.sqrt(np.mean((scores - truth) ** 2))),
+        "rmse_of_constant": float(truth.std()),
+    }
+
+
+def severity_correlations(
+    predictions: Predictions, samples: Sequence[TrainingSample]
+) -> dict[str, float]:
+    """Return SRCC between predicted score and true severity (negated) of each fault dimension.
+
+    Severity is what was done to the clip; MOS adds what people make of it.
+    """
+    result = {}
+    for dimension in FAULT_DIMENSIONS:
+        severity = np.array([_severity(sample, dimension) for sample in samples])
+        scores = predictions.scores_of(questions.rating(dimension))
+        result[str(dimension)] = _srcc(scores, -severity)
+    return result
+
+
+def residual_correlations(
+    predictions: Predictions, samples: Sequence[TrainingSample]
+) -> dict[str, float]:
+    """Return SRCC of each dimension after overall is regressed out of prediction and truth.
+
+    Near 0 means that a dimension says nothing that overall does not.
+    """
+    overall = _mos(samples, Dimension.OVERALL)
+    predicted_overall = predictions.scores_of(questions.rating(Dimension.OVERALL))
+    return {
+        str(dimension): _srcc(
+            _residual(
+                predictions.scores_of(questions.rating(dimension)), predicted_overall
+            ),
+            _residual(_mos(samples, dimension), overall),
+        )
+        for dimension in FAULT_DIMENSIONS
+    }
+
+
+def yes_no_accuracies(
+    predictions: Predictions, samples: Sequence[TrainingSample]
+) -> dict[str, dict[str, float]]:
+    """Return balanced accuracy and AUROC of each dimension's yes/no question.
+
+    The floor of both is 0.5, whatever a constant answer is.
+    """
+    result = {}
+    for dimension in FAULT_DIMENSIONS:
+        truth = np.array([sample.distorted[dimension] for sample in samples])
+        yes = predictions.probabilities(questions.distorted(dimension))[:, 0]
+        result[str(dimension)] = {
+            "balanced_accuracy": float(balanced_accuracy_score(truth, yes >= 0.5)),
+            "auroc": float(roc_auc_score(truth, yes)),
+            "share_yes": float(truth.mean()),
+        }
+    return result
+
+
+def attribute_measures(
+    predictions: Predictions, samples: Sequence[TrainingSample]
+) -> dict[str, dict[str, float]]:
+    """Return F1, AUROC and count of each attribute that is present often enough to say."""
+    result = {}
+    for name in ALL_ATTRIBUTES:
+        truth = np.array(
+            [(sample.severities or {}).get(name, 0.0) >= PRESENT_SEVERITY for sample in samples]
+        )
+        if truth.sum() < _MIN_PRESENT:
+            continue
+        yes = predictions.probabilities(questions.attribute(name))[:, 0]
+        result[name] = {
+            "f1": float(f1_score(truth, yes >= 0.5)),
+            "auroc": float(roc_auc_score(truth, yes)),
+            "num_present": int(truth.sum()),
+            "f1_of_always_yes": float(f1_score(truth, np.ones_like(truth))),
+        }
+    return result
+
+
+def most_impactful_accuracy(
+    predictions: Predictions, samples: Sequence[TrainingSample]
+) -> dict[str, float]:
+    """Return accuracy of "which most" beside the majority answer's."""
+    question = questions.most()
+    answers = [question.choices[row] for row in predictions.probabilities(question).argmax(1)]
+    truth = [sample.most_impactful for sample in samples]
+    majority = max(set(truth), key=truth.count)
+    return {
+        "accuracy": float(np.mean([a == b for a, b in zip(answers, truth, strict=True)])),
+        "balanced_accuracy": float(balanced_accuracy_score(truth, answers)),
+        "majority": float(np.mean([majority == b for b in truth])),
+    }
+
+
+def overall_as_dimension(samples: Sequence[TrainingSample]) -> dict[str, float]:
+    """Return the floor of the dimensions: SRCC of the true overall MOS with each of them."""
+    overall = _mos(samples, Dimension.OVERALL)
+    return {
+        str(dimension): _srcc(overall, _mos(samples, dimension)) for dimension in FAULT_DIMENSIONS
+    }
+
+
+def bootstrap_interval(
+    first: NDArray[np.float64], second: NDArray[np.float64], repeats: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of an SRCC."""
+    generator = np.random.default_rng(seed)
+    values = []
+    for _ in range(repeats):
+        rows = generator.integers(0, len(first), len(first))
+        values.append(_srcc(first[rows], second[rows]))
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _mos(samples: Sequence[TrainingSample], dimension: Dimension) -> NDArray[np.float64]:
+    return np.array([sample.mos[dimension] for sample in samples])
+
+
+def _severity(sample: TrainingSample, dimension: Dimension) -> float:
+    if sample.dimension_severities is None:
+        raise ValueError(f"{sample.path} has no known severities")
+    return sample.dimension_severities[dimension]
+
+
+def _residual(
+    values: NDArray[np.float64], overall: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    fitted = LinearRegression().fit(overall[:, None], values).predict(overall[:, None])
+    residual: NDArray[np.float64] = values - fitted
+    return residual
+
+
+def _srcc(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    return float(spearmanr(first, second).statistic)

@@ -1,0 +1,281 @@
+"""The recipe of nano, from labelled videos to a folder that `finevq assess --model` takes.
+
+Steps: tokenizer and fresh model, ImageNet start, features of the frozen image encoder, motion stage,
+joint stage, temperatures on validation data, numbers on test data, export. Each step that takes
+long keeps what it has done, so a run that is killed goes on where it was.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from finevq.errors import DatasetError
+from finevq.model import folder as files
+from finevq.model.export import export_onnx
+from finevq.model.finevq import FineVQ
+from finevq.model.presets import nano
+from finevq.prompts import questions
+from finevq.prompts.prompter import NanoPrompter
+from finevq.prompts.tokenizer import train_tokenizer
+from finevq.records import Calibration
+from finevq.settings import Settings
+from finevq.training import measures
+from finevq.training.calibrate import calibration_errors, fit_temperatures
+from finevq.training.card import write_card
+from finevq.training.config import NanoTrainingConfig
+from finevq.training.features import Features, FeatureStore
+from finevq.training.joint_stage import EncodedSet, train_joint
+from finevq.training.lessons import all_questions
+from finevq.training.motion_stage import motion_features, train_motion
+from finevq.training.predictions import predict
+from finevq.training.pretrained import load_imagenet_weights
+from finevq.training.samples import Split, TrainingSample
+from finevq.training.sources import human_samples, synthetic_samples
+from finevq.vocabulary import DIMENSIONS, Dimension
+
+_log = logging.getLogger(__name__)
+
+Row = tuple[TrainingSample, tuple[Features, ...]]
+"""A sample and its features: as it is, and mirrored where that was made."""
+
+
+def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> dict[str, Any]:
+    """Train, measure and export nano.
+
+    Args:
+        config: The recipe.
+        output: The model folder; also holds the state of an interrupted run.
+        settings: Limits of reading videos.
+
+    Returns:
+        What is written to metrics.json.
+
+    Raises:
+        DatasetError: a data set cannot be read, or a split of it is empty.
+        TrainingError: the loss is not a number.
+    """
+    torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    (output / "state").mkdir(parents=True, exist_ok=True)
+    tokenizer = train_tokenizer()
+    tokenizer.save(str(output / files.TOKENIZER_FILE))
+    prompter = NanoPrompter(tokenizer)
+    model = FineVQ(
+        nano(
+            vocabulary_size=prompter.vocabulary_size,
+            context_token_id=prompter.context_id,
+            version=config.version,
+        )
+    )
+    load_imagenet_weights(model.image_encoder)
+    model.image_encoder.eval().requires_grad_(False)
+    data = _read_data(model, config, settings)
+    train_motion(
+        model,
+        [(sample, kept[0]) for sample, kept in data.rows("train", human=False)],
+        config.motion,
+        seed=config.seed,
+        state=output / "state" / "motion.pt",
+    )
+    sets = {
+        (split, human): data.encode(model, split, human=human)
+        for split in ("train", "validation", "test")
+        for human in (False, True)
+        if data.rows(split, human=human)
+    }
+    history = train_joint(
+        model,
+        prompter,
+        sets["train", False],
+        sets.get(("train", True)),
+        config,
+        state=output / "state" / "joint.pt",
+        validate=lambda current: _validate(current, prompter, sets),
+    )
+    # The released weights are these, rounded; everything after measures what is released.
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(weight.half().float())
+    return _release(model, prompter, sets, history, config, output)
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """Everything that is learnt from, with features, split."""
+
+    entries: Sequence[Row]
+
+    def rows(self, split: Split, *, human: bool) -> list[Row]:
+        return [
+            (sample, kept)
+            for sample, kept in self.entries
+            if sample.split == split and sample.is_human is human
+        ]
+
+    def encode(self, model: FineVQ, split: Split, *, human: bool) -> EncodedSet:
+        """Join the features of both frozen encoders."""
+        rows = self.rows(split, human=human)
+        num_variants = min(len(kept) for _, kept in rows)
+        motion = [
+            motion_features(model, [(sample, kept[variant]) for sample, kept in rows])
+            for variant in range(num_variants)
+        ]
+        views = np.stack([[kept[v].views for v in range(num_variants)] for _, kept in rows])
+        return EncodedSet(
+            [sample for sample, _ in rows], torch.from_numpy(views), torch.stack(motion, dim=1)
+        )
+
+
+def _read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) -> _Data:
+    store = FeatureStore(config.data.cache, model.config, model.image_encoder, settings)
+    clips = synthetic_samples(config.data.manifest)
+    kept_clips = [sample for sample in clips if sample.split == "train"][: config.data.max_clips]
+    clips = kept_clips + [sample for sample in clips if sample.split != "train"]
+    photographs = human_samples(config)
+    if not photographs:
+        _log.warning("no human opinions (data.human): overall rests on known degradations alone")
+    entries = _with_features(store, clips, config, mirrored=False)
+    entries += _with_features(store, photographs, config, mirrored=True)
+    data = _Data(entries)
+    for split in ("train", "validation", "test"):
+        if not data.rows(split, human=False):
+            raise DatasetError(f"{config.data.manifest} has no readable clip in split {split!r}")
+    return data
+
+
+def _with_features(
+    store: FeatureStore,
+    samples: Sequence[TrainingSample],
+    config: NanoTrainingConfig,
+    *,
+    mirrored: bool,
+) -> list[Row]:
+    paths = [sample.path for sample in samples]
+    variants = [
+        [features for _, features in store.load(paths, mirrored=turn, workers=config.data.workers)]
+        for turn in ((False, True) if mirrored else (False,))
+    ]
+    rows: list[Row] = []
+    for sample, kept in zip(samples, zip(*variants, strict=True), strict=True):
+        known = tuple(features for features in kept if features is not None)
+        if len(known) == len(variants):
+            rows.append((sample, known))
+    _log.info("%d of %d samples have features", len(rows), len(samples))
+    return rows
+
+
+_Sets = dict[tuple[Split, bool], EncodedSet]
+
+
+def _validate(model: FineVQ, prompter: NanoPrompter, sets: _Sets) -> dict[str, float]:
+    """Return validation numbers; "selection" averages all dimensions and people's overall."""
+    ratings = [questions.rating(dimension) for dimension in DIMENSIONS]
+    clips = sets["validation", False]
+    by_dimension = measures.score_correlations(
+        predict(model, prompter, clips, ratings), clips.samples
+    )
+    numbers = dict(by_dimension)
+    parts = [float(np.mean(list(by_dimension.values())))]
+    if ("validation", True) in sets:
+        photographs = sets["validation", True]
+        overall = predict(
+            model, prompter, photographs, [questions.rating(Dimension.OVERALL)]
+        )
+        numbers["human"] = measures.human_correlation(overall, photographs.samples)
+        parts.append(numbers["human"])
+    numbers["selection"] = float(np.mean(parts))
+    return numbers
+
+
+def _release(
+    model: FineVQ,
+    prompter: NanoPrompter,
+    sets: _Sets,
+    history: list[dict[str, float]],
+    config: NanoTrainingConfig,
+    output: Path,
+) -> dict[str, Any]:
+    mos_range = (config.mos_low, config.mos_high)
+    validation, test = sets["validation", False], sets["test", False]
+    asked = all_questions()
+    on_validation = predict(model, prompter, validation, asked)
+    temperatures = fit_temperatures(on_validation, validation.samples, mos_range)
+    on_test = predict(model, prompter, test, asked)
+    metrics: dict[str, Any] = {
+        "data": {
+            "clips": {split: len(sets[split, False]) for split, human in sets if not human},
+            "photographs": {split: len(sets[split, True]) for split, human in sets if human},
+            "sources": len({sample.group for part in sets.values() for sample in part.samples}),
+        },
+        "test_clips": {
+            "srcc_mos": measures.score_correlations(on_test, test.samples),
+            "srcc_severity": measures.severity_correlations(on_test, test.samples),
+            "srcc_residual": measures.residual_correlations(on_test, test.samples),
+            "floor_overall_as_dimension": measures.overall_as_dimension(test.samples),
+            "yes_no": measures.yes_no_accuracies(on_test, test.samples),
+            "attributes": measures.attribute_measures(on_test, test.samples),
+            "most_impactful": measures.most_impactful_accuracy(on_test, test.samples),
+            "calibration_error": calibration_errors(
+                on_test, test.samples, mos_range, temperatures
+            ),
+        },
+        "history": history,
+    }
+    if ("test", True) in sets:
+        photographs = sets["test", True]
+        overall = predict(
+            model, prompter, photographs, [questions.rating(Dimension.OVERALL)]
+        )
+        metrics["test_photographs"] = measures.human_measures(overall, photographs.samples)
+    files.write_config(model.config, output)
+    files.write_calibration(
+        Calibration(temperatures={str(name): value for name, value in temperatures.items()}),
+        output,
+    )
+    weights = {name: tensor.half() for name, tensor in _unique_weights(model).items()}
+    save_file(weights, output / files.WEIGHTS_FILE)
+    export_onnx(model, prompter.prefix_ids(num_visual_tokens(model)), output)
+    (output / files.METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+    write_card(metrics, config, output)
+    _write_checksums(output)
+    return metrics
+
+
+def num_visual_tokens(model: FineVQ) -> int:
+    """Return the places that nano's prefix keeps for the video."""
+    video = model.config.video
+    return video.num_frames * len(video.views) + model.config.num_motion_tokens
+
+
+def _unique_weights(model: FineVQ) -> dict[str, torch.Tensor]:
+    # The output layer shares the embedding's tensor, which safetensors stores once.
+    state = model.state_dict()
+    state.pop("language_model.lm_head.weight")
+    return {
+        name: tensor.contiguous() for name, tensor in state.items() if tensor.is_floating_point()
+    }
+
+
+def _write_checksums(folder: Path) -> None:
+    names = (
+        files.CONFIG_FILE,
+        files.TOKENIZER_FILE,
+        files.CALIBRATION_FILE,
+        files.WEIGHTS_FILE,
+        files.VIDEO_ENCODER_FILE,
+        files.DECODER_FILE,
+    )
+    lines = [
+        f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names
+    ]
+    (folder / files.CHECKSUMS_FILE).write_text("".join(lines), encoding="utf-8")
+
+

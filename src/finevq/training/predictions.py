@@ -1,0 +1,92 @@
+"""What a model in training answers, for validation and calibration.
+
+The same suffixes as in use, in packed rows; the closed answers are all single tokens of nano's
+vocabulary, so one position decides each.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from finevq.model.finevq import FineVQ
+from finevq.prompts.prompter import NanoPrompter
+from finevq.prompts.questions import Family, Question
+from finevq.training.batches import pack
+from finevq.training.joint_stage import EncodedSet
+from finevq.training.lessons import Lesson
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Answers of N samples to Q questions."""
+
+    questions: tuple[Question, ...]
+    scores: NDArray[np.float64]
+    """(N, Q), MOS; meaningful for ratings."""
+    log_likelihoods: Mapping[Question, NDArray[np.float64]]
+    """(N, choices) a question, before temperatures."""
+
+    def scores_of(self, question: Question) -> NDArray[np.float64]:
+        """Return (N,)."""
+        return self.scores[:, self.questions.index(question)]
+
+    def probabilities(self, question: Question, temperature: float = 1.0) -> NDArray[np.float64]:
+        """Return (N, choices)."""
+        logits = self.log_likelihoods[question] / temperature
+        logits = logits - logits.max(axis=1, keepdims=True)
+        values = np.exp(logits)
+        normalised: NDArray[np.float64] = values / values.sum(axis=1, keepdims=True)
+        return normalised
+
+
+@torch.no_grad()
+def predict(
+    model: FineVQ,
+    prompter: NanoPrompter,
+    data: EncodedSet,
+    questions: Sequence[Question],
+    batch_size: int = 16,
+) -> Predictions:
+    """Ask questions about every sample, unmirrored.
+
+    Args:
+        model: In evaluation mode.
+        prompter: nano's template.
+        data: N samples.
+        questions: Q closed questions, whose allowed answers are single tokens.
+        batch_size: Samples at a time.
+    """
+    asked = [Lesson(question, question.choices[0], 0.0) for question in questions]
+    choice_ids = [
+        [prompter.continuation_ids(question, question.stem, word)[0] for word in question.choices]
+        for question in questions
+    ]
+    scores, likelihoods = [], {question: list[NDArray[np.float64]]() for question in questions}
+    for start in range(0, len(data), batch_size):
+        rows = range(start, min(start + batch_size, len(data)))
+        visual = model.project(*data.take(rows, [0] * len(rows)))
+        batch = pack(prompter, visual.shape[1], [asked] * len(rows))
+        out = model(
+            model.embed(batch.token_ids, visual),
+            attention_mask=batch.attention_bias,
+            position_ids=batch.position_ids,
+        )
+        hidden = out.hidden[batch.score_rows, batch.score_positions]
+        scores.append(model.score(hidden).view(len(rows), len(asked)).double().numpy())
+        logits = out.logits[batch.score_rows, batch.score_positions].double().log_softmax(-1)
+        logits = logits.view(len(rows), len(asked), -1)
+        for index, question in enumerate(questions):
+            likelihoods[question].append(logits[:, index, choice_ids[index]].numpy())
+    return Predictions(
+        tuple(questions),
+        np.concatenate(scores),
+        {question: np.concatenate(parts) for question, parts in likelihoods.items()},
+    )
+
+
+def is_yes_no(question: Question) -> bool:
+    """Whether a question is answered by yes or no."""
+    return question.family in (Family.DISTORTED, Family.ATTRIBUTE)

@@ -1,0 +1,82 @@
+"""Data sets as training samples: degraded clips with known faults, photographs with opinions."""
+
+import csv
+import hashlib
+from pathlib import Path
+
+from finevq.datasets.synthetic import SyntheticClip, read_manifest
+from finevq.errors import DatasetError
+from finevq.training.config import NanoTrainingConfig
+from finevq.training.samples import Split, TrainingSample
+from finevq.vocabulary import Dimension
+
+_FINEVD_MEAN, _FINEVD_STD = 50.0, 13.0
+
+
+def synthetic_samples(manifest: Path) -> list[TrainingSample]:
+    """Read degraded clips; their splits are by source.
+
+    Raises:
+        DatasetError: the manifest cannot be read.
+    """
+    return [_synthetic(clip) for clip in read_manifest(manifest)]
+
+
+def human_samples(config: NanoTrainingConfig) -> list[TrainingSample]:
+    """Read photographs with people's opinions, split into folds by a hash of their names.
+
+    Their MOS is moved to FineVD's mean and spread; the order stays as it was.
+
+    Raises:
+        DatasetError: mos.csv is missing or an image that it names is.
+    """
+    folder = config.data.human
+    if folder is None:
+        return []
+    try:
+        with open(folder / "mos.csv", encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+        entries = [(row["image"], float(row["mos"])) for row in rows]
+    except (OSError, KeyError, ValueError) as error:
+        raise DatasetError(f"{folder / 'mos.csv'} needs columns image and mos: {error!r}") from None
+    samples = []
+    for image, mos in entries:
+        path = folder / "images" / image
+        if not path.is_file():
+            raise DatasetError(f"{folder / 'mos.csv'} names {image}, but there is no {path}")
+        moved = _FINEVD_MEAN + (mos - config.human_mean) / config.human_std * _FINEVD_STD
+        samples.append(
+            TrainingSample(
+                path=str(path),
+                group=image,
+                split=_fold_split(image, config),
+                mos={Dimension.OVERALL: moved},
+            )
+        )
+    return samples
+
+
+def fold_of(name: str, num_folds: int) -> int:
+    """Return the fold of a name: the same on every machine, whatever else is in the set."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return int.from_bytes(digest[:8], "big") % num_folds
+
+
+def _fold_split(name: str, config: NanoTrainingConfig) -> Split:
+    fold = fold_of(name, config.data.human_folds)
+    if fold == config.data.test_fold:
+        return "test"
+    return "validation" if fold == config.data.validation_fold else "train"
+
+
+def _synthetic(clip: SyntheticClip) -> TrainingSample:
+    return TrainingSample(
+        path=str(clip.path),
+        group=clip.source,
+        split=clip.split,
+        mos=dict(clip.mos),
+        severities=dict(clip.attribute_severities),
+        dimension_severities=dict(clip.severities),
+        distorted=dict(clip.distorted),
+        most_impactful=clip.most_impactful,
+    )

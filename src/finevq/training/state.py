@@ -1,0 +1,43 @@
+"""Interrupted runs go on where they were: one file, replaced as a whole after each epoch."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+
+class _Stateful(Protocol):
+    def state_dict(self) -> Mapping[str, Any]: ...
+    def load_state_dict(self, state_dict: Any) -> Any: ...  # noqa: ANN401  # torch's signature
+
+
+class EpochState:
+    """Saves and restores everything that an epoch changes.
+
+    Args:
+        path: The file.
+        parts: Modules, optimizers, schedules, by name.
+    """
+
+    def __init__(self, path: Path, parts: Mapping[str, _Stateful]) -> None:
+        self._path = path
+        self._parts = parts
+
+    def restore(self) -> int:
+        """Load what was saved and return the number of finished epochs; 0 for a new run."""
+        if not self._path.exists():
+            return 0
+        saved = torch.load(self._path, map_location="cpu", weights_only=True)
+        for name, part in self._parts.items():
+            part.load_state_dict(saved[name])
+        torch.set_rng_state(saved["random"])
+        return int(saved["epoch"])
+
+    def save(self, epoch: int) -> None:
+        """Save after `epoch` finished epochs; a run killed here keeps the previous file."""
+        values = {name: part.state_dict() for name, part in self._parts.items()}
+        values |= {"epoch": epoch, "random": torch.get_rng_state()}
+        partial = self._path.with_suffix(".part")
+        torch.save(values, partial)
+        partial.replace(self._path)
