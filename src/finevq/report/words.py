@@ -8,6 +8,9 @@ from finevq.vocabulary import NO_FAULT, Dimension, levels_of
 LIKELY = 0.5
 """Probability from which an attribute is named without being asked for."""
 
+_NOTED = 0.1
+"""Probability below which an attribute is left out of a report."""
+
 
 def level_number(dimension: Dimension, part: DimensionAssessment) -> int:
     """Return 0 (worst) to 4 (best) for a dimension's level."""
@@ -17,6 +20,15 @@ def level_number(dimension: Dimension, part: DimensionAssessment) -> int:
 def likely_attributes(part: DimensionAssessment) -> tuple[AttributeEstimate, ...]:
     """Return the attributes that are more likely there than not, most likely first."""
     return tuple(estimate for estimate in part.attributes if estimate.probability >= LIKELY)
+
+
+def noted_attributes(part: DimensionAssessment) -> tuple[AttributeEstimate, ...]:
+    """Return the attributes worth showing: those above `_NOTED`, and always the two likeliest."""
+    return tuple(
+        estimate
+        for rank, estimate in enumerate(part.attributes)
+        if rank < 2 or estimate.probability >= _NOTED
+    )
 
 
 def percent(share: float) -> str:

@@ -1,14 +1,17 @@
 import base64
 import hashlib
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import pytest
 
 from assessments import make_assessment
 from finevq.records import Failure
 from finevq.report.page import render_page
-from finevq.report.words import percent
+from finevq.report.words import noted_attributes, percent
 from finevq.vocabulary import DIMENSIONS
 
 HOSTILE = "<script>alert(1)</script>\"' onload=alert(2) &amp; {{ 7*7 }}\n\u202e.mp4"
@@ -163,3 +166,40 @@ def test_tables_have_headers_and_the_page_landmarks(outline: Outline):
 def test_a_report_of_nothing_is_refused():
     with pytest.raises(ValueError, match="at least one outcome"):
         render_page([])
+
+
+def themes() -> Iterator[dict[str, str]]:
+    """The custom properties of the light, dark and print themes."""
+    style = (files("finevq.report") / "assets" / "page.css").read_text(encoding="utf-8")
+    for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL):
+        yield dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6});", block))
+
+
+def contrast(one: str, other: str) -> float:
+    """Ratio of luminances. Source: WCAG 2.2, definitions of contrast ratio and luminance."""
+
+    def luminance(color: str) -> float:
+        digits = color[1:] if len(color) == 7 else "".join(c * 2 for c in color[1:])
+        parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted([luminance(one), luminance(other)])
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_all_text_can_be_read_in_every_theme():
+    found = list(themes())
+    assert len(found) == 3
+    for colors in found:
+        for text in ("ink", "soft", "l0", "l1", "l2", "l3", "l4"):
+            for ground in ("paper", "sheet"):
+                assert contrast(colors[text], colors[ground]) >= 4.5, (text, ground, colors)
+
+
+def test_less_likely_attributes_are_left_out_but_for_two():
+    part = make_assessment("a.mp4").blur
+    unlikely = tuple(replace(estimate, probability=0.09) for estimate in part.attributes)
+    likely = tuple(replace(estimate, probability=0.1) for estimate in part.attributes)
+    assert noted_attributes(replace(part, attributes=unlikely)) == unlikely[:2]
+    assert noted_attributes(replace(part, attributes=likely)) == likely
