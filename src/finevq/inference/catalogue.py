@@ -1,12 +1,12 @@
 """Which models there are to load, and what is known of them without loading."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from finevq.inference.loading import CONFIG_FILE, NANO, NANO_FOLDER
-from finevq.inference.onnx_engine import DECODER_FILE
+from finevq.errors import CheckpointError
+from finevq.inference.loading import NANO, NANO_FOLDER
+from finevq.model.folder import DECODER_FILE, read_config
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +57,6 @@ def _listing(name: str, folder: Path, *, summary: str, licence: str) -> ModelLis
 
 def _version(folder: Path) -> str | None:
     try:
-        return str(json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))["version"])
-    except (OSError, ValueError, KeyError):
+        return read_config(folder).version
+    except CheckpointError:
         return None  # loading it says what is wrong

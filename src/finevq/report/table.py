@@ -30,6 +30,8 @@ from finevq.vocabulary import FAULT_DIMENSIONS, Dimension
 _LEVEL_COLORS = ("red", "dark_orange", "yellow3", "chartreuse3", "green3")
 _NARROW_COLUMNS = 76
 """Below this width a video's panel leaves out the column of attributes."""
+_WIDEST_PANEL = 110
+"""Longer lines are hard to read."""
 
 
 class ScoreBar:
@@ -54,7 +56,7 @@ class ScoreBar:
         return Measurement(8, 24)
 
 
-def assessment_panel(assessment: Assessment, *, width: int = 100) -> RenderableType:
+def assessment_panel(assessment: Assessment, *, width: int = _WIDEST_PANEL) -> RenderableType:
     """Return everything about one video.
 
     Args:
@@ -80,7 +82,7 @@ def assessment_panel(assessment: Assessment, *, width: int = 100) -> RenderableT
         subtitle=Text(f"{model.name} {model.version}", style="dim"),
         subtitle_align="right",
         box=box.ROUNDED,
-        expand=False,
+        width=min(width, _WIDEST_PANEL),
         padding=(1, 2),
     )
 
