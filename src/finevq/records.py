@@ -148,6 +148,20 @@ class TimelineSegment:
 
 
 @dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A small picture of a frame that the model saw, for reports."""
+
+    time_seconds: float
+    """When the frame is shown."""
+    jpeg: bytes = field(repr=False)
+    """Upright, sRGB."""
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelIdentity:
     """Which model said so."""
 
@@ -177,6 +191,8 @@ class Assessment:
     """In order of time; empty unless asked for."""
     warnings: tuple[str, ...] = ()
     """What was wrong with the file although it could be assessed."""
+    thumbnails: tuple[Thumbnail, ...] = field(default=(), repr=False)
+    """In order of time; empty unless asked for; not part of the JSON contract."""
 
     @property
     def color(self) -> DimensionAssessment:

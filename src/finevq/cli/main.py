@@ -4,15 +4,18 @@ Exit codes: 0 done; 1 some video or the command failed; 2 the call itself was wr
 Results go to stdout, progress and messages to stderr.
 """
 
+import contextlib
+import io
+import logging
+import os
 import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 import finevq
-from finevq.cli import data, train
+from finevq.cli import ask, assess, data, models, train
+from finevq.cli.console import show_error
 from finevq.errors import FineVQError
 
 app = typer.Typer(
@@ -41,16 +44,36 @@ def _options(
 
 
 # --- command groups, one line each: `from finevq.cli import x; x.register(app)` ---
+assess.register(app)
+ask.register(app)
+models.register(app)
 data.register(app)
 train.register(app)
 
 
 def run() -> None:
     """Run the command line and exit with its code."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show
     try:
         app()
     except FineVQError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}")
+        show_error(str(error))
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        # Standard output itself: closed by `| head`, or a full disk behind `>`.
+        _abandon_stdout()
+        if not isinstance(error, BrokenPipeError):
+            where = repr(error.filename) if error.filename else "standard output"
+            show_error(f"{where}: {error.strerror or error}")
+        sys.exit(1)
+
+
+def _abandon_stdout() -> None:
+    """Point standard output nowhere, so that its flush at exit does not fail once more."""
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -23,15 +23,17 @@ def nano(
         list[str] | None,
         typer.Option("--set", help="part.field=value; overrides the file; may be repeated."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the configuration only.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the configuration only.")
+    ] = False,
 ) -> None:
     """Train the laptop model; run again with the same output to go on after an interruption."""
     # Inside the function: torch takes seconds to import and is an extra.
     try:
-        from finevq.config import load_config, save_config  # noqa: PLC0415
-        from finevq.settings import load_settings  # noqa: PLC0415
-        from finevq.training.config import NanoTrainingConfig  # noqa: PLC0415
-        from finevq.training.nano import train_nano  # noqa: PLC0415
+        from finevq.config import load_config, save_config
+        from finevq.settings import load_settings
+        from finevq.training.config import NanoTrainingConfig
+        from finevq.training.nano import train_nano
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"training ({error.name})", "train") from None
     recipe = load_config(NanoTrainingConfig, config, set_ or [])

@@ -1,0 +1,49 @@
+"""`finevq ask`: one question about one video."""
+
+import json as json_format
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from finevq.cli.models import load_model
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(ask)
+
+
+def ask(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A video or picture.")],
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help="In English, in quotation marks.")
+    ],
+    model: Annotated[
+        str, typer.Option(help="A preset (see `finevq models`) or a model's folder.")
+    ] = "nano",
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Never use the network, whatever the model.")
+    ] = False,
+) -> None:
+    """Ask the model a question about a video.
+
+    Example: finevq ask clip.mp4 "Which distortion has the most impact on the quality of this
+    video?"
+    """
+    from finevq.inference.inputs import find_one_video  # start-up time
+
+    video = find_one_video(path)
+    session = load_model(model, offline=offline)
+    answer = session.ask(video, question)
+    if json:
+        values = {
+            "video": video,
+            "model": asdict(session.identity),
+            "question": question,
+            "answer": str(answer),
+        }
+        print(json_format.dumps(values))
+    else:
+        print(answer)

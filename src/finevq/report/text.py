@@ -1,0 +1,43 @@
+"""File names as text that every format can hold: nothing unprintable, nothing undecodable."""
+
+import unicodedata
+
+_JOINERS = "\u200c\u200d"  # invisible too, but parts of Persian words and of emoji
+
+
+def portable_text(text: str) -> str:
+    r"""Return text that encodes as UTF-8; bytes of a name that are no UTF-8 become `\xNN`.
+
+    >>> portable_text("caf\udce9.mp4")
+    'caf\\xe9.mp4'
+    """
+    raw = text.encode("utf-8", "surrogateescape" if _is_escaped(text) else "backslashreplace")
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def printable_text(text: str) -> str:
+    r"""Return text for a terminal or page: one line, no control or direction characters.
+
+    A name cannot move the cursor, color the screen or turn the reading direction.
+
+    >>> printable_text("a\nb\x1b[31m.mp4")
+    'a\\nb\\x1b[31m.mp4'
+    """
+    return "".join(
+        character if _is_harmless(character) else character.encode("unicode_escape").decode("ascii")
+        for character in portable_text(text)
+    )
+
+
+def _is_harmless(character: str) -> bool:
+    is_space = unicodedata.category(character) == "Zs"  # screenshots of macOS have one in the time
+    return character.isprintable() or is_space or character in _JOINERS
+
+
+def _is_escaped(text: str) -> bool:
+    """Tell whether every lone surrogate stands for a byte, as in names from the file system."""
+    return all(
+        "\udc80" <= character <= "\udcff"
+        for character in text
+        if unicodedata.category(character) == "Cs"
+    )
