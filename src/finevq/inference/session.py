@@ -163,9 +163,7 @@ class Session:
     def _assess_inputs(self, path: str, inputs: VideoInputs) -> Assessment:
         started = time.perf_counter()
         prefix = self._engine.read_video(inputs.whole)
-        answers = dict(
-            zip(self._questions, self._ask_closed(prefix, self._questions), strict=True)
-        )
+        answers = dict(zip(self._questions, self._ask_closed(prefix, self._questions), strict=True))
         impact = answers[questions.most()]
         level = answers[questions.rating(Dimension.OVERALL)].best
         description = self._generate(
@@ -176,9 +174,7 @@ class Session:
         return Assessment(
             video=path,
             model=self.identity,
-            dimensions={
-                dimension: self._dimension(dimension, answers) for dimension in DIMENSIONS
-            },
+            dimensions={dimension: self._dimension(dimension, answers) for dimension in DIMENSIONS},
             most_impactful=impact.best,
             most_impactful_probabilities=impact.probabilities,
             description=description,
@@ -204,9 +200,7 @@ class Session:
         yes = answers[questions.distorted(dimension)].probabilities[templates.YES]
         threshold = self._calibration.thresholds.get(dimension, _EVEN_ODDS)
         estimates = [
-            AttributeEstimate(
-                name, answers[questions.attribute(name)].probabilities[templates.YES]
-            )
+            AttributeEstimate(name, answers[questions.attribute(name)].probabilities[templates.YES])
             for name in ATTRIBUTES[dimension]
         ]
         estimates.sort(key=lambda estimate: -estimate.probability)

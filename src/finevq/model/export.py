@@ -119,8 +119,7 @@ def export_onnx(model: FineVQ, prefix_ids: Sequence[int], folder: Path) -> None:
     config = model.config
     video = config.video
     views = [
-        torch.zeros(video.num_frames, side, side, 3, dtype=torch.uint8)
-        for side in video.view_sizes
+        torch.zeros(video.num_frames, side, side, 3, dtype=torch.uint8) for side in video.view_sizes
     ]
     side = video.motion_size
     motion = torch.zeros(video.num_bursts * video.burst_frames, side, side, 3, dtype=torch.uint8)

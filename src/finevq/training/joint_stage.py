@@ -166,9 +166,7 @@ class _Step:
         human = self._loss_of(self._photographs, drawn, generator)
         return loss + self._config.joint.human_weight * human
 
-    def _loss_of(
-        self, data: EncodedSet, rows: Sequence[int], generator: random.Random
-    ) -> Tensor:
+    def _loss_of(self, data: EncodedSet, rows: Sequence[int], generator: random.Random) -> Tensor:
         stage = self._config.joint
         num_variants = data.views.shape[1]
         variants = [generator.randrange(num_variants) for _ in rows]

@@ -128,6 +128,4 @@ def _targets(sample: TrainingSample) -> list[float]:
 def _loss(predicted: Tensor, targets: Tensor) -> Tensor:
     severity = functional.smooth_l1_loss(predicted[:, :-1], targets[:, :-1], beta=0.2)
     mos = 50.0 + 13.0 * predicted[:, -1]
-    return (
-        3.0 * severity + score_loss(mos, targets[:, -1]) + correlation_loss(mos, targets[:, -1])
-    )
+    return 3.0 * severity + score_loss(mos, targets[:, -1]) + correlation_loss(mos, targets[:, -1])

