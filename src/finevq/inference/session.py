@@ -1,11 +1,12 @@
 """A loaded model that assesses videos and answers questions about them.
 
-The way of a video: read its pixels once, read them into a prefix once, ask every question as a short
-suffix on that prefix, join the answers into one `Assessment`.
+The way of a video: read its pixels once, read them into a prefix once, ask every question as a
+short suffix on that prefix, join the answers into one `Assessment`.
 """
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from finevq.errors import UnsupportedQuestionError
 from finevq.inference.answering import ClosedAnswer, answer_closed
@@ -189,26 +190,24 @@ class Session:
         self, dimension: Dimension, answers: Mapping[Question, ClosedAnswer]
     ) -> DimensionAssessment:
         rating = answers[questions.rating(dimension)]
-        rated = {
-            "score": rating.score,
-            "level": rating.best,
-            "level_probabilities": rating.probabilities,
-            "percentile": self._population.percentile(dimension, rating.score),
-        }
+        rated = DimensionAssessment(
+            score=rating.score,
+            level=rating.best,
+            level_probabilities=rating.probabilities,
+            percentile=self._population.percentile(dimension, rating.score),
+        )
         if dimension is Dimension.OVERALL:
-            return DimensionAssessment(**rated)
+            return rated
         yes = answers[questions.distorted(dimension)].probabilities[templates.YES]
-        threshold = self._calibration.thresholds.get(dimension, _EVEN_ODDS)
         estimates = [
             AttributeEstimate(name, answers[questions.attribute(name)].probabilities[templates.YES])
             for name in ATTRIBUTES[dimension]
         ]
-        estimates.sort(key=lambda estimate: -estimate.probability)
-        return DimensionAssessment(
-            **rated,
-            distorted=yes >= threshold,
+        return replace(
+            rated,
+            distorted=yes >= self._calibration.thresholds.get(dimension, _EVEN_ODDS),
             distorted_probability=yes,
-            attributes=tuple(estimates),
+            attributes=tuple(sorted(estimates, key=lambda estimate: -estimate.probability)),
         )
 
     def _score_segment(self, pixels: Pixels) -> TimelineSegment:

@@ -122,7 +122,7 @@ def train_joint(
             if not math.isfinite(float(loss)):
                 raise TrainingError(f"the loss is {float(loss)} in epoch {epoch + 1}")
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+            loss.backward()
             nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
             optimizer.step()
             scheduler.step()

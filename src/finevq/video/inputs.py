@@ -3,6 +3,7 @@
 The same function feeds training and inference, so that a model sees in use what it saw in training.
 """
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -118,7 +119,7 @@ def _segments(table: FrameTable, segment_seconds: float | None) -> list[tuple[fl
     duration = table.duration_seconds
     count = min(max(math.floor(duration / segment_seconds), 1), MAX_SEGMENTS, len(table))
     edges = [duration * index / count for index in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))
 
 
 def _indices(table: FrameTable, config: VideoInputConfig) -> dict[str, NDArray[np.int64]]:
