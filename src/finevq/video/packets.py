@@ -79,10 +79,15 @@ def scan_packets(
     time_base = stream.time_base or Fraction(1, 1000)
     has_times = bool((pts[is_shown] != NO_TIME).all())
     shown = np.flatnonzero(is_shown)
+    is_monotonic = bool((np.diff(raw_pts[is_shown]) >= 0).all())
     if has_times:
         pts = _continuous(pts, dts, container, time_base)
         shown = shown[np.argsort(pts[shown], kind="stable")]
-    is_matched = has_times and len(np.unique(raw_pts[shown])) == len(shown)
+    is_matched = (
+        has_times
+        and len(np.unique(raw_pts[shown])) == len(shown)
+        and not (_guesses_times(container) and _is_reordered(stream) and is_monotonic)
+    )
     frames = _frame_table(
         pts[shown] if has_times else None, durations[shown], is_key[shown], stream, time_base
     )
@@ -147,6 +152,15 @@ def _row(packet: "Packet[VideoStream]", reader: PacketReader) -> tuple[int, int,
         packet.size,
         is_key + 2 * (is_shown and not packet.is_discard) + 4 * is_entry,
     )
+
+
+def _guesses_times(container: InputContainer) -> bool:
+    """Whether the container has no presentation times; AVI's are the demuxer's guesses."""
+    return container.format.name == "avi"
+
+
+def _is_reordered(stream: VideoStream) -> bool:
+    return stream.codec_context.reorder_depth > 0
 
 
 def _continuous(

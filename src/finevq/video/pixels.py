@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 InterpolationName = Literal["bilinear", "area", "bicubic"]
 
+# Exact rounding and chroma interpolated at full resolution: the cheap paths are off by up to 4 of
+# 255 levels on flat colours and save a quarter of the time of scaling, a few percent of decoding.
+_EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
 _FLAGS = {
-    # Chroma is read and interpolated at full resolution, rounding is exact: the cheap paths shift
-    # colours by several levels at edges.
-    "bilinear": Interpolation.BILINEAR | Interpolation.ACCURATE_RND,
-    "area": Interpolation.AREA | Interpolation.ACCURATE_RND,
-    "bicubic": Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
+    "bilinear": Interpolation.BILINEAR | _EXACT,
+    "area": Interpolation.AREA | _EXACT,
+    "bicubic": Interpolation.BICUBIC | _EXACT,
 }
 
 _UNSPECIFIED_COLORSPACE = 2  # AVCOL_SPC_UNSPECIFIED
