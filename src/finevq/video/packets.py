@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from finevq.errors import VideoLimitError
 from finevq.settings import Settings
 from finevq.video.bitstream import PacketReader, packet_reader
+from finevq.video.container import out_of_time
 from finevq.video.sampling import FrameTable
 
 NO_TIME: int = np.iinfo(np.int64).min
@@ -226,7 +227,4 @@ def check_time(deadline: float, settings: Settings) -> None:
         VideoLimitError: `deadline` (of `time.monotonic`) has passed.
     """
     if time.monotonic() > deadline:
-        raise VideoLimitError(
-            f"decoding took longer than {settings.decode_timeout_seconds:g} s; "
-            "raise FINEVQ_DECODE_TIMEOUT_SECONDS to allow more"
-        )
+        raise out_of_time(settings)

@@ -195,8 +195,10 @@ def test_odd_sizes_and_shapes_are_read(size, ffmpeg, tmp_path):
 # --- colours ---------------------------------------------------------------------------------
 
 BARS = np.array(
-    [[255, 255, 255], [191, 191, 0], [0, 191, 191], [0, 191, 0]]
-    + [[191, 0, 191], [191, 0, 0], [0, 0, 191], [64, 64, 64]],
+    [
+        *([255, 255, 255], [191, 191, 0], [0, 191, 191], [0, 191, 0]),
+        *([191, 0, 191], [191, 0, 0], [0, 0, 191], [64, 64, 64]),
+    ],
     np.uint8,
 )
 MATRICES = {"709": "bt709", "170m": "smpte170m", "2020_ncl": "bt2020nc"}
@@ -239,6 +241,18 @@ def test_untagged_small_video_is_read_as_bt601(bars):
     assert np.abs(got.astype(int) - BARS).max() <= 2
 
 
+def test_interlaced_video_is_shown_as_stored_with_a_warning(ffmpeg, tmp_path):
+    path = tmp_path / "fields.mp4"
+    vf = "testsrc2=s=64x48:r=50:d=1,tinterlace=interleave_top,setfield=tff"
+    ffmpeg("-f", "lavfi", "-i", vf, "-c:v", "libx264", "-flags", "+ildct+ilme", "-qp", "1", path)
+    video = read(path)
+    assert video.media.num_frames == 25
+    assert any("interlaced" in warning for warning in video.warnings)
+    whole = Whole()
+    expected = np.stack([whole(f, orientation_of(f), 0) for f in plain_frames(path)])
+    np.testing.assert_array_equal(video.arrays["a"], expected)
+
+
 # --- damage ----------------------------------------------------------------------------------
 
 
@@ -247,7 +261,8 @@ def test_untagged_small_video_is_read_as_bt601(bars):
     [("cut.mp4", (*X264, "-movflags", "+faststart")), ("cut.mkv", X264), ("cut.flv", X264)],
 )
 def test_a_cut_off_file_is_read_with_a_warning(name, arguments, counting, tmp_path):
-    long = counting(name, *arguments, source="color=s=64x48:r=25:d=8")
+    source, vf = "color=s=64x48:r=25:d=8", f"{COUNT},noise=alls=12"  # data outweighs the index
+    long = counting(name, *arguments, source=source, vf=vf)
     data = long.read_bytes()
     path = tmp_path / name
     path.write_bytes(data[: len(data) * 6 // 10])
@@ -255,7 +270,7 @@ def test_a_cut_off_file_is_read_with_a_warning(name, arguments, counting, tmp_pa
     assert 60 < video.media.num_frames < 180
     assert numbers_of(video.arrays["a"])[:60] == [n % 30 for n in range(60)]
     assert len(video.warnings) == 1
-    assert "lasts 8.0 s" in video.warnings[0]
+    assert "The file says that it lasts 8." in video.warnings[0]
     assert f"({video.media.num_frames} frames)" in video.warnings[0]
 
 
