@@ -1,6 +1,6 @@
 """Make the table that turns scores into percentiles, from FineVD's public labels.
 
-    python dev/make_population.py ../shared/data/finevd/labels.csv
+python dev/make_population.py ../shared/data/finevd/labels.csv
 """
 
 import csv

@@ -84,7 +84,8 @@ def _build_part(kind: type, values: Mapping[str, Any], where: str) -> Any:  # no
             hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(hints)}"
             raise ConfigError(f"unknown key {f'{where}.{key}'.lstrip('.')!r}{hint}")
     parts = {
-        key: _build(hints[key], value, f"{where}.{key}".lstrip(".")) for key, value in values.items()
+        key: _build(hints[key], value, f"{where}.{key}".lstrip("."))
+        for key, value in values.items()
     }
     try:
         return kind(**parts)

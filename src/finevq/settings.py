@@ -45,11 +45,12 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         ConfigError: a variable's value does not parse.
     """
     variables = os.environ if environment is None else environment
+    defaults = Settings()
     values: dict[str, object] = {}
     for spec in fields(Settings):
         name = f"FINEVQ_{spec.name.upper()}"
         if text := variables.get(name, ""):
-            values[spec.name] = _parse(name, text, type(spec.default))
+            values[spec.name] = _parse(name, text, type(getattr(defaults, spec.name)))
     return Settings(**values)  # type: ignore[arg-type]  # parsed by each field's own type
 
 

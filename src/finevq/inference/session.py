@@ -1,11 +1,12 @@
 """A loaded model that assesses videos and answers questions about them.
 
-The way of a video: read its pixels once, read them into a prefix once, ask every question as a short
-suffix on that prefix, join the answers into one `Assessment`.
+The way of a video: read its pixels once, read them into a prefix once, ask every question as a
+short suffix on that prefix, join the answers into one `Assessment`.
 """
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from finevq.errors import UnsupportedQuestionError
 from finevq.inference.answering import ClosedAnswer, answer_closed
@@ -163,9 +164,7 @@ class Session:
     def _assess_inputs(self, path: str, inputs: VideoInputs) -> Assessment:
         started = time.perf_counter()
         prefix = self._engine.read_video(inputs.whole)
-        answers = dict(
-            zip(self._questions, self._ask_closed(prefix, self._questions), strict=True)
-        )
+        answers = dict(zip(self._questions, self._ask_closed(prefix, self._questions), strict=True))
         impact = answers[questions.most()]
         level = answers[questions.rating(Dimension.OVERALL)].best
         description = self._generate(
@@ -176,9 +175,7 @@ class Session:
         return Assessment(
             video=path,
             model=self.identity,
-            dimensions={
-                dimension: self._dimension(dimension, answers) for dimension in DIMENSIONS
-            },
+            dimensions={dimension: self._dimension(dimension, answers) for dimension in DIMENSIONS},
             most_impactful=impact.best,
             most_impactful_probabilities=impact.probabilities,
             description=description,
@@ -193,28 +190,24 @@ class Session:
         self, dimension: Dimension, answers: Mapping[Question, ClosedAnswer]
     ) -> DimensionAssessment:
         rating = answers[questions.rating(dimension)]
-        rated = {
-            "score": rating.score,
-            "level": rating.best,
-            "level_probabilities": rating.probabilities,
-            "percentile": self._population.percentile(dimension, rating.score),
-        }
+        rated = DimensionAssessment(
+            score=rating.score,
+            level=rating.best,
+            level_probabilities=rating.probabilities,
+            percentile=self._population.percentile(dimension, rating.score),
+        )
         if dimension is Dimension.OVERALL:
-            return DimensionAssessment(**rated)
+            return rated
         yes = answers[questions.distorted(dimension)].probabilities[templates.YES]
-        threshold = self._calibration.thresholds.get(dimension, _EVEN_ODDS)
         estimates = [
-            AttributeEstimate(
-                name, answers[questions.attribute(name)].probabilities[templates.YES]
-            )
+            AttributeEstimate(name, answers[questions.attribute(name)].probabilities[templates.YES])
             for name in ATTRIBUTES[dimension]
         ]
-        estimates.sort(key=lambda estimate: -estimate.probability)
-        return DimensionAssessment(
-            **rated,
-            distorted=yes >= threshold,
+        return replace(
+            rated,
+            distorted=yes >= self._calibration.thresholds.get(dimension, _EVEN_ODDS),
             distorted_probability=yes,
-            attributes=tuple(estimates),
+            attributes=tuple(sorted(estimates, key=lambda estimate: -estimate.probability)),
         )
 
     def _score_segment(self, pixels: Pixels) -> TimelineSegment:

@@ -158,7 +158,9 @@ def recognise(text: str) -> Question:
     named = _named_attributes(words)
     if re.search(r"\bdescribe\b|\bdescription\b|what is wrong|what's wrong", words):
         return describe()
-    if re.search(r"\bwh(ich|at)\b", words) and re.search(r"\bmost\b|\bmain(ly)?\b|\bworst\b", words):
+    if re.search(r"\bwh(ich|at)\b", words) and re.search(
+        r"\bmost\b|\bmain(ly)?\b|\bworst\b", words
+    ):
         return most()
     if re.search(r"\bwhich\b", words) and ":" in words:
         return which(_listed_options(words))

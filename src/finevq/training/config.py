@@ -30,7 +30,9 @@ class DataConfig:
 class MotionStageConfig:
     """The first stage: the motion encoder learns temporal faults, alone."""
 
-    epochs: int = 5
+    epochs: int = 4
+    clean_per_faulty: float = 1.5
+    """Clips without a temporal fault for each clip with one; the rest would teach little more."""
     batch_size: int = 16
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
@@ -40,7 +42,7 @@ class MotionStageConfig:
 class JointStageConfig:
     """The second stage: projectors, language model and score head learn together."""
 
-    epochs: int = 14
+    epochs: int = 12
     batch_size: int = 24
     """Synthetic clips a step."""
     human_batch_size: int = 24

@@ -108,8 +108,8 @@ class FeatureStore:
     def _encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         config = self._config.image_encoder
         images = normalize(frames, config.mean, config.std)  # (F, 3, H, W)
-        (features,) = self._session.run(["features"], {"images": images})
-        return features[:, 0]  # type: ignore[no-any-return]  # the runtime has no types
+        features = np.asarray(self._session.run(["features"], {"images": images})[0])
+        return features[:, 0]
 
 
 def _save(path: Path, array: NDArray[np.generic]) -> None:

@@ -122,7 +122,7 @@ def train_joint(
             if not math.isfinite(float(loss)):
                 raise TrainingError(f"the loss is {float(loss)} in epoch {epoch + 1}")
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+            loss.backward()
             nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
             optimizer.step()
             scheduler.step()
@@ -166,9 +166,7 @@ class _Step:
         human = self._loss_of(self._photographs, drawn, generator)
         return loss + self._config.joint.human_weight * human
 
-    def _loss_of(
-        self, data: EncodedSet, rows: Sequence[int], generator: random.Random
-    ) -> Tensor:
+    def _loss_of(self, data: EncodedSet, rows: Sequence[int], generator: random.Random) -> Tensor:
         stage = self._config.joint
         num_variants = data.views.shape[1]
         variants = [generator.randrange(num_variants) for _ in rows]

@@ -20,7 +20,9 @@ from finevq.vocabulary import (
 PRESENT_SEVERITY = 0.15
 """Severity from which an attribute counts as present; fainter ones are invisible to people."""
 
-_NUM_ATTRIBUTES_ASKED = 6
+_NUM_DIMENSIONS_RATED = 3
+_NUM_DIMENSIONS_ASKED = 2
+_NUM_ATTRIBUTES_ASKED = 2
 _NUM_OPTIONS = 4
 
 
@@ -40,16 +42,20 @@ def lessons_of(
 ) -> list[Lesson]:
     """Draw the lessons of a sample.
 
-    Ratings are always among them. Of the yes/no questions on attributes, as many have the answer
-    yes as no wherever the sample allows, so that the model cannot live on the prior.
+    The rating of overall is always among them. Of the yes/no questions on attributes, as many have
+    the answer yes as no wherever the sample allows, so that the model cannot live on the prior.
 
     Args:
         sample: What is known.
         generator: Draws which questions are asked.
         mos_range: Lowest and highest MOS of the scale, for the levels.
     """
-    lessons = [_rating(dimension, mos, mos_range) for dimension, mos in sample.mos.items()]
-    for dimension, is_distorted in sample.distorted.items():
+    # Some of the questions in each visit are enough: a sample is visited in every epoch.
+    others = [dimension for dimension in sample.mos if dimension is not Dimension.OVERALL]
+    rated = [Dimension.OVERALL, *_some(others, _NUM_DIMENSIONS_RATED, generator)]
+    lessons = [_rating(dimension, sample.mos[dimension], mos_range) for dimension in rated]
+    for dimension in _some(list(sample.distorted), _NUM_DIMENSIONS_ASKED, generator):
+        is_distorted = sample.distorted[dimension]
         answer = templates.YES if is_distorted else templates.NO
         lessons.append(Lesson(questions.distorted(dimension), answer))
     if sample.severities is not None:
@@ -78,18 +84,29 @@ def _attribute_lessons(
     absent = [name for name in ALL_ATTRIBUTES if severities.get(name, 0.0) < PRESENT_SEVERITY / 3]
     asked = generator.sample(present, min(len(present), _NUM_ATTRIBUTES_ASKED // 2))
     lessons = [Lesson(questions.attribute(name), templates.YES) for name in asked]
-    for name in _draw(absent, max(len(asked), 1), generator, near=present):
-        lessons.append(Lesson(questions.attribute(name), templates.NO))
+    others = _draw(absent, max(len(asked), 1), generator, near=present)
+    lessons += [Lesson(questions.attribute(name), templates.NO) for name in others]
     if sample.most_impactful is not None:
-        lessons.append(Lesson(questions.most(), sample.most_impactful))
-        lessons.append(_description(sample, present, mos_range))
+        further = [
+            Lesson(questions.most(), sample.most_impactful),
+            _description(sample, present, mos_range),
+            _which(present, absent, generator),
+        ]
+        lessons.append(generator.choice(further))
+    return lessons
+
+
+def _which(present: Sequence[str], absent: Sequence[str], generator: random.Random) -> Lesson:
     correct = generator.choice(present) if present else NO_FAULT
     others = _draw(absent, _NUM_OPTIONS - 1, generator, near=present)
     # Every list has the same length and holds "none", so that its form gives nothing away.
     options = [*others, correct] if correct == NO_FAULT else [*others[:-1], correct, NO_FAULT]
     generator.shuffle(options)
-    lessons.append(Lesson(questions.which(options), correct))
-    return lessons
+    return Lesson(questions.which(options), correct)
+
+
+def _some(items: Sequence[Dimension], count: int, generator: random.Random) -> list[Dimension]:
+    return generator.sample(items, min(len(items), count))
 
 
 def _draw(

@@ -28,9 +28,7 @@ def score_loss(predicted: Tensor, target: Tensor) -> Tensor:
         predicted: (R,), MOS scale.
         target: (R,), MOS scale.
     """
-    return functional.smooth_l1_loss(
-        predicted / _SCORE_UNIT, target / _SCORE_UNIT, beta=0.5
-    )
+    return functional.smooth_l1_loss(predicted / _SCORE_UNIT, target / _SCORE_UNIT, beta=0.5)
 
 
 def correlation_loss(predicted: Tensor, target: Tensor) -> Tensor:

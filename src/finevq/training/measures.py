@@ -82,9 +82,7 @@ def residual_correlations(
     predicted_overall = predictions.scores_of(questions.rating(Dimension.OVERALL))
     return {
         str(dimension): _srcc(
-            _residual(
-                predictions.scores_of(questions.rating(dimension)), predicted_overall
-            ),
+            _residual(predictions.scores_of(questions.rating(dimension)), predicted_overall),
             _residual(_mos(samples, dimension), overall),
         )
         for dimension in FAULT_DIMENSIONS
@@ -177,9 +175,7 @@ def _severity(sample: TrainingSample, dimension: Dimension) -> float:
     return sample.dimension_severities[dimension]
 
 
-def _residual(
-    values: NDArray[np.float64], overall: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _residual(values: NDArray[np.float64], overall: NDArray[np.float64]) -> NDArray[np.float64]:
     fitted = LinearRegression().fit(overall[:, None], values).predict(overall[:, None])
     residual: NDArray[np.float64] = values - fitted
     return residual

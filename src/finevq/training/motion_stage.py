@@ -42,6 +42,7 @@ def train_motion(
         state: File that an interrupted run goes on from.
     """
     torch.manual_seed(seed)
+    data = _balanced(data, config.clean_per_faulty, random.Random(seed))
     head = nn.Linear(model.config.motion_encoder.feature_width, len(_FAULTS) + 1)
     trained = nn.ModuleList([model.motion_encoder, head])
     optimizer = torch.optim.AdamW(
@@ -59,7 +60,7 @@ def train_motion(
             predicted = head(_pooled(model, frames))
             loss = _loss(predicted, targets)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+            loss.backward()
             nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
             optimizer.step()
             scheduler.step()
@@ -86,8 +87,15 @@ def to_bursts(model: FineVQ, frames: NDArray[np.uint8]) -> Tensor:
     pixels = torch.from_numpy(frames).float() / 255.0
     pixels = (pixels - torch.tensor(config.mean)) / torch.tensor(config.std)
     video = model.config.video
-    bursts = pixels.unflatten(1, (video.num_bursts, video.burst_frames))  # (B, M, T, H, W, 3)
-    return bursts.permute(0, 1, 5, 2, 3, 4)
+    bursts: Tensor = pixels.unflatten(1, (video.num_bursts, video.burst_frames))
+    return bursts.permute(0, 1, 5, 2, 3, 4)  # from (B, M, T, H, W, 3)
+
+
+def _balanced(data: MotionData, clean_per_faulty: float, generator: random.Random) -> MotionData:
+    faulty = [row for row in data if row[0].distorted.get(Dimension.TEMPORAL)]
+    clean = [row for row in data if not row[0].distorted.get(Dimension.TEMPORAL)]
+    count = min(len(clean), round(clean_per_faulty * max(len(faulty), 1)))
+    return [*faulty, *generator.sample(clean, count)]
 
 
 def _pooled(model: FineVQ, frames: Tensor) -> Tensor:
@@ -120,6 +128,4 @@ def _targets(sample: TrainingSample) -> list[float]:
 def _loss(predicted: Tensor, targets: Tensor) -> Tensor:
     severity = functional.smooth_l1_loss(predicted[:, :-1], targets[:, :-1], beta=0.2)
     mos = 50.0 + 13.0 * predicted[:, -1]
-    return (
-        3.0 * severity + score_loss(mos, targets[:, -1]) + correlation_loss(mos, targets[:, -1])
-    )
+    return 3.0 * severity + score_loss(mos, targets[:, -1]) + correlation_loss(mos, targets[:, -1])

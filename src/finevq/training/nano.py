@@ -1,8 +1,8 @@
 """The recipe of nano, from labelled videos to a folder that `finevq assess --model` takes.
 
-Steps: tokenizer and fresh model, ImageNet start, features of the frozen image encoder, motion stage,
-joint stage, temperatures on validation data, numbers on test data, export. Each step that takes
-long keeps what it has done, so a run that is killed goes on where it was.
+Steps: tokenizer and fresh model, ImageNet start, features of the frozen image encoder, motion
+stage, joint stage, temperatures on validation data, numbers on test data, export. Each step that
+takes long keeps what it has done, so a run that is killed goes on where it was.
 """
 
 import hashlib
@@ -85,9 +85,10 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         seed=config.seed,
         state=output / "state" / "motion.pt",
     )
+    splits: tuple[Split, ...] = ("train", "validation", "test")
     sets = {
         (split, human): data.encode(model, split, human=human)
-        for split in ("train", "validation", "test")
+        for split in splits
         for human in (False, True)
         if data.rows(split, human=human)
     }
@@ -186,9 +187,7 @@ def _validate(model: FineVQ, prompter: NanoPrompter, sets: _Sets) -> dict[str, f
     parts = [float(np.mean(list(by_dimension.values())))]
     if ("validation", True) in sets:
         photographs = sets["validation", True]
-        overall = predict(
-            model, prompter, photographs, [questions.rating(Dimension.OVERALL)]
-        )
+        overall = predict(model, prompter, photographs, [questions.rating(Dimension.OVERALL)])
         numbers["human"] = measures.human_correlation(overall, photographs.samples)
         parts.append(numbers["human"])
     numbers["selection"] = float(np.mean(parts))
@@ -223,17 +222,13 @@ def _release(
             "yes_no": measures.yes_no_accuracies(on_test, test.samples),
             "attributes": measures.attribute_measures(on_test, test.samples),
             "most_impactful": measures.most_impactful_accuracy(on_test, test.samples),
-            "calibration_error": calibration_errors(
-                on_test, test.samples, mos_range, temperatures
-            ),
+            "calibration_error": calibration_errors(on_test, test.samples, mos_range, temperatures),
         },
         "history": history,
     }
     if ("test", True) in sets:
         photographs = sets["test", True]
-        overall = predict(
-            model, prompter, photographs, [questions.rating(Dimension.OVERALL)]
-        )
+        overall = predict(model, prompter, photographs, [questions.rating(Dimension.OVERALL)])
         metrics["test_photographs"] = measures.human_measures(overall, photographs.samples)
     files.write_config(model.config, output)
     files.write_calibration(
@@ -277,5 +272,3 @@ def _write_checksums(folder: Path) -> None:
         f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names
     ]
     (folder / files.CHECKSUMS_FILE).write_text("".join(lines), encoding="utf-8")
-
-

