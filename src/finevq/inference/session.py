@@ -243,9 +243,12 @@ class Session:
         return self._generate(prefix, question, "")
 
     def _ask_closed(self, prefix: Prefix, asked: Sequence[Question]) -> list[ClosedAnswer]:
-        return answer_closed(
+        answers = answer_closed(
             self._engine, self._prompter, prefix, asked, self._calibration.temperatures
         )
+        # The head is a regression: nothing else keeps a score on the scale.
+        low, high = self.scale
+        return [replace(answer, score=min(max(answer.score, low), high)) for answer in answers]
 
     def _generate(self, prefix: Prefix, question: Question, opening: str) -> str:
         suffix = self._prompter.suffix_ids(question, opening)
