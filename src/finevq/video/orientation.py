@@ -91,7 +91,7 @@ def _without_side_data(frame: av.VideoFrame, kind: str) -> av.VideoFrame:
     source = graph.add_buffer(
         width=frame.width,
         height=frame.height,
-        format=frame.format.name,
+        format=frame.format,
         time_base=frame.time_base or Fraction(1, 25),
     )
     remover = graph.add("sidedata", f"mode=delete:type={kind}")
