@@ -19,7 +19,7 @@ from finevq.records import MediaInfo
 from finevq.settings import Settings
 from finevq.video.animated_webp import open_animated_webp
 from finevq.video.file_source import FileSource
-from finevq.video.orientation import Orientation, orientation_of
+from finevq.video.orientation import Orientation, OrientationReader
 from finevq.video.pil_resize import pil_bicubic_resize
 from finevq.video.sampling import FrameTable, Sampler
 from finevq.video.source import SourceFacts, VideoSource, no_frames_error, warnings_of
@@ -181,6 +181,7 @@ def iterate_frames(
     indices = np.sort(np.asarray(select(table), np.int64))
     _check_plan({"frames": indices}, {"frames": transform}, table)
     waiting, image = 0, None
+    orientation_of = OrientationReader()
     for index, frame in source.frames(np.unique(indices)):
         while waiting < len(indices) and indices[waiting] <= index:
             if indices[waiting] == index or image is None:
@@ -213,6 +214,7 @@ class _Collector:
         """(K,) rows of the table to decode; the first frame always, for the facts."""
         self.first: FirstFrame | None = None
         self._transforms = transforms
+        self._orientation_of = OrientationReader()
         self._arrays: dict[str, NDArray[np.uint8]] = {}
         self._taken: set[int] = set()
         self._places: dict[int, list[tuple[str, int]]] = {}
@@ -222,7 +224,7 @@ class _Collector:
 
     def take(self, index: int, frame: av.VideoFrame) -> None:
         """Convert a frame for all places that want it."""
-        orientation = orientation_of(frame)
+        orientation = self._orientation_of(frame)
         self.first = self.first or _first(frame, orientation)
         self._taken.add(index)
         made: dict[str, NDArray[np.uint8]] = {}

@@ -1,5 +1,6 @@
 """Files of every kind: the right frames, at the right times, the right way up, in time."""
 
+import gc
 import struct
 import time
 import zlib
@@ -448,3 +449,24 @@ def test_real_clips_give_the_same_pictures_as_plain_decoding(clips):
         for stream, rows in video.indices.items():
             expected = np.stack([frames[row][stream] for row in rows.tolist()])
             np.testing.assert_array_equal(video.arrays[stream], expected, err_msg=name)
+
+
+def test_frames_are_freed_without_waiting_for_the_garbage_collector(ffmpeg, tmp_path):
+    path = tmp_path / "turned.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:d=2", "-c:v", "libx264", tmp_path / "a.mp4")
+    ffmpeg("-display_rotation", "90", "-i", tmp_path / "a.mp4", "-c", "copy", path)
+    alive = []
+
+    class Watching(Squash):
+        def __call__(self, frame, orientation, position):
+            alive.append(sum(isinstance(one, type(frame)) for one in gc.get_objects()))
+            return super().__call__(frame, orientation, position)
+
+    gc.collect()
+    gc.disable()
+    try:
+        read(path, transform=Watching(8))
+    finally:
+        gc.enable()
+    assert len(alive) == 50
+    assert 1 <= max(alive) < 12

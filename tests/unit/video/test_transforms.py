@@ -150,6 +150,6 @@ def test_scaling_down_does_not_alias():
     stripes = np.zeros((256, 256, 3), np.uint8)
     stripes[:, ::2] = 255
     for interpolation in ("bilinear", "area", "bicubic"):
-        got = Squash(32, interpolation)(frame_of(stripes), UPRIGHT, 0)
+        got = Squash(32, interpolation)(frame_of(stripes), UPRIGHT, 0)[:, 2:-2]  # away from edges
         assert got.std() < 3
         assert got.mean() == pytest.approx(127.5, abs=1.5)
