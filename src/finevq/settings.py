@@ -29,6 +29,8 @@ class Settings:
     """Number of frames above which a file is refused."""
     decode_timeout_seconds: float = 300.0
     """Wall time of decoding one video, after which it fails."""
+    isolate_decoder: bool = True
+    """Decode in another process, which may crash or hang without harm."""
     decode_threads: int = 0
     """Decoder threads of one video; 0 lets the decoder choose."""
     model_threads: int = 0

@@ -7,6 +7,7 @@ short suffix on that prefix, join the answers into one `Assessment`.
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from finevq.errors import UnsupportedQuestionError
 from finevq.inference.answering import ClosedAnswer, answer_closed
@@ -30,7 +31,9 @@ from finevq.records import (
     VideoInputConfig,
 )
 from finevq.settings import Settings
-from finevq.video.inputs import Pixels, VideoInputs, read_inputs
+from finevq.video.decode import decode_video
+from finevq.video.inputs import Decode, Pixels, VideoInputs, read_inputs
+from finevq.video.isolation import DecoderPool
 from finevq.vocabulary import ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dimension
 
 SEGMENT_SECONDS = 2.0
@@ -70,7 +73,11 @@ class Session:
         self._video = video
         self._calibration = calibration
         self._free_questions = free_questions
-        self._settings = settings
+        self._decode: Decode = (
+            DecoderPool(settings=settings).decode
+            if settings.isolate_decoder
+            else partial(decode_video, settings=settings)
+        )
         self._population = Population.finevd()
         self._questions = _assessment_questions()
 
@@ -156,7 +163,7 @@ class Session:
         return read_inputs(
             path,
             self._video,
-            settings=self._settings,
+            decode=self._decode,
             segment_seconds=SEGMENT_SECONDS if timeline else None,
             with_thumbnails=thumbnails,
         )

@@ -62,7 +62,8 @@ yes/no balanced accuracy [.5] |
 {{ cell(accuracies, name) }} |
 {% endfor %}
 "Which distortion has the most impact": accuracy \
-{{ "%.3f"|format(test.most_impactful.accuracy) }}, balanced {{ "%.3f"|format(test.most_impactful.balanced_accuracy) }}; the majority answer \
+{{ "%.3f"|format(test.most_impactful.accuracy) }}, balanced \
+{{ "%.3f"|format(test.most_impactful.balanced_accuracy) }}; the majority answer \
 {{ "%.3f"|format(test.most_impactful.majority) }}.
 
 Attributes with at least five test clips (F1 at .5; F1 of always saying yes; AUROC):

@@ -64,7 +64,7 @@ def train_motion(
             nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
             optimizer.step()
             scheduler.step()
-            losses.append(float(loss))
+            losses.append(loss.item())
         _log.info("motion stage, epoch %d: loss %.4f", epoch + 1, float(np.mean(losses)))
         progress.save(epoch + 1)
     model.motion_encoder.eval().requires_grad_(False)

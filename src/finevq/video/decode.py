@@ -90,6 +90,11 @@ def decode_video(
     if collector.first is None:
         raise no_frames_error(path, source.facts.codec)
     warnings = list(warnings_of(source))
+    if collector.first.is_interlaced:
+        warnings.append(
+            "The video is interlaced; it was judged as stored, with the combing that most players "
+            "on the web show. Deinterlace it first to judge what a television would show."
+        )
     if collector.missing:
         warnings.append(
             f"{collector.missing} of the {len(collector.wanted)} frames that were looked at could "
@@ -284,13 +289,15 @@ class FirstFrame:
     height: int
     pixel_format: str
     rotation_degrees: int
+    is_interlaced: bool
 
 
 def _first(frame: av.VideoFrame, orientation: Orientation) -> FirstFrame:
     width, height = frame.width, frame.height
     if orientation.swaps_sides:
         width, height = height, width
-    return FirstFrame(width, height, frame.format.name, orientation.rotation_degrees)
+    turn = orientation.rotation_degrees
+    return FirstFrame(width, height, frame.format.name, turn, frame.interlaced_frame)
 
 
 def _media(facts: SourceFacts, first: FirstFrame, table: FrameTable) -> MediaInfo:
