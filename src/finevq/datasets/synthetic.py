@@ -305,6 +305,7 @@ def _make_guarded(
 ) -> _Outcome:
     """Make one clip; whatever goes wrong with it becomes a record (boundary of a worker)."""
     cv2.setNumThreads(1)
+    os.environ.setdefault("SVT_LOG", "1")  # errors only; SVT-AV1 prints a banner a clip otherwise
     try:
         return make_clip(index, sources, config, out)
     except FineVQError as error:
