@@ -1,5 +1,7 @@
 """Every fault: keeps shape, is repeatable, grows with severity, leaves a clip alone at 0."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -102,8 +104,8 @@ def test_faults_take_tiny_portrait_and_single_frame_clips(attribute, frame_size)
 
 def test_side_effects_name_known_attributes_with_lower_severity(clean):
     for attribute in ALL_ATTRIBUTES:
-        for seed in range(3):
-            _, result = degraded(clean[:4], attribute, 0.8, seed)
+        for seed in range(2):
+            _, result = degraded(clean[:3], attribute, 0.8, seed)
             assert set(result.severities) <= set(ALL_ATTRIBUTES)
             assert max(result.severities.values()) == result.severities[attribute]
 
@@ -125,8 +127,8 @@ def test_a_defocus_kernel_is_normalised_and_as_wide_as_asked(radius, blades):
 
 
 def test_defocus_of_a_point_conserves_its_light():
-    frames = np.zeros((2, 61, 61, 3), np.uint8)
-    frames[:, 28:33, 28:33] = 255
+    frames = np.zeros((2, 241, 241, 3), np.uint8)
+    frames[:, 119:122, 119:122] = 255
     fault = FAULTS["camera blur"]
     blurred = fault.apply(
         Footage(frames.copy(), 25.0), 0.8, np.random.default_rng(1)
@@ -158,9 +160,9 @@ def test_the_moved_reference_moves_as_the_clip_does(clean):
     chain = (PlannedFault("shake", 0.8, 3), PlannedFault("stutter", 0.6, 4))
     reference = moved_reference(Footage(clean.copy(), FPS), chain)
     result = apply_chain(Footage(clean.copy(), FPS), chain, 4.0)
-    frames = codecs.decode(result.data, (result.width, result.height))
+    same = replace(codecs.NEAR_LOSSLESS, quality=4.0)
     assert needs_margin(chain)
-    assert np.abs(frames.astype(float) - reference).mean() < 3.0
+    assert result.data == codecs.encode(Footage(reference, FPS), same)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ def test_every_clip_has_a_file_labels_and_a_chain(made):
         assert set(clip.attribute_severities) <= set(ALL_ATTRIBUTES)
         assert min(clip.width, clip.height) <= 96
         assert {fault["attribute"] for fault in clip.chain} <= set(clip.attribute_severities)
+        assert clip.chain or not any(clip.distorted.values())
 
 
 def test_the_same_seed_gives_the_same_labels_and_pixels(made, sources, tmp_path):

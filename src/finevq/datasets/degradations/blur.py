@@ -130,7 +130,7 @@ def motion_blur(footage: Footage, severity: float, rng: np.random.Generator) -> 
 def _global_motions(frames: Frames) -> npt.NDArray[np.float64]:
     """Return (T, 2, 3) similarity motions to the next frame, minus identity, in pixels."""
     scale = 96.0 / min(frames.shape[1:3])
-    flow_of = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    flow_of = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     small = [
         cv2.resize(f[..., 1], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         for f in frames
@@ -247,11 +247,11 @@ def other_blur(footage: Footage, severity: float, rng: np.random.Generator) -> O
         return _watercolor(footage, severity)
     sigma = max(0.05, ramp(severity, 0.0, 0.003, 0.0062, 0.011, 0.02) * footage.short_side)
     weight = _rim_weight(footage) if kind == "radial" else _smudge_weight(footage, rng)
-    weight = cv2.merge([weight] * 3)
+    weights = cv2.merge([weight, weight, weight])
     for frame in footage.frames:
         soft = cv2.GaussianBlur(frame, (0, 0), sigma)
         difference = cv2.subtract(soft, frame, dtype=cv2.CV_32F)
-        cv2.multiply(difference, weight, dst=difference)
+        cv2.multiply(difference, weights, dst=difference)
         cv2.add(frame, difference, dst=frame, dtype=cv2.CV_8U)
     return Outcome(footage, {"kind": kind, "sigma_pixels": round(sigma, 3)})
 

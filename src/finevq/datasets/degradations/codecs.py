@@ -10,10 +10,12 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import cast
 
 import av
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from finevq.datasets.degradations.footage import Footage, Frames, Parameter, ramp
 
@@ -40,6 +42,17 @@ class Encoding:
 
 NEAR_LOSSLESS = Encoding(codec="libx264", quality=12, options={"preset": "ultrafast"})
 """Carries frames whose faults are already in the pixels."""
+
+
+def delivery_severity(crf: float) -> float:
+    """Return how much compression artifact H.264 at that CRF is: 0 up to 18, slight at 31.
+
+    >>> delivery_severity(12), delivery_severity(24.5)
+    (0.0, 0.125)
+    """
+    clear, slight = _QUALITY_ANCHORS["libx264"][:2]
+    return max(0.0, 0.25 * (crf - clear) / (slight - clear))
+
 
 _QUALITY_ANCHORS: Mapping[str, tuple[float, ...]] = {
     "libx264": (18, 31, 37, 43, 50),
@@ -75,6 +88,9 @@ _BASE_OPTIONS: Mapping[str, Mapping[str, str]] = {
     "mjpeg": {},
 }
 
+
+_BT601, _LIMITED_RANGE, _FULL_RANGE = 6, 1, 2
+"""FFmpeg's codes AVCOL_SPC_SMPTE170M, AVCOL_RANGE_MPEG and AVCOL_RANGE_JPEG: what we convert to."""
 
 _SMALLEST_SIDES: Mapping[str, int] = {"libsvtav1": 64, "libvpx-vp9": 64, "libx265": 64}
 """Pixels below which an encoder refuses the frame, or aborts the process (SVT-AV1)."""
@@ -181,7 +197,7 @@ def encode(footage: Footage, encoding: Encoding) -> bytes:
     buffer = io.BytesIO()
     rate = Fraction(footage.fps).limit_denominator(1001)
     with av.open(buffer, "w", format="mp4") as container:
-        stream = container.add_stream(encoding.codec, rate=rate)
+        stream = cast(av.VideoStream, container.add_stream(encoding.codec, rate=rate))
         stream.width, stream.height = width, height
         is_mjpeg = encoding.codec == "mjpeg"
         stream.pix_fmt = "yuvj420p" if is_mjpeg else encoding.pixel_format
@@ -192,10 +208,10 @@ def encode(footage: Footage, encoding: Encoding) -> bytes:
             context.qmin = context.qmax = round(encoding.quality)
             context.bit_rate = 2_000_000_000
         context.gop_size = max(12, round(2 * footage.fps))
+        context.colorspace = _BT601
+        context.color_range = _FULL_RANGE if is_mjpeg else _LIMITED_RANGE
         for pixels in footage.frames:
-            if (width, height) != (footage.width, footage.height):
-                pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame = av.VideoFrame.from_ndarray(_resized(pixels, (width, height)), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return buffer.getvalue()
@@ -212,13 +228,17 @@ def _rate_options(encoding: Encoding) -> dict[str, str]:
 
 def decode(data: bytes, size: tuple[int, int]) -> Frames:
     """Decode a file made by `encode` to frames of (width, height), scaled up where needed."""
-    frames = []
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
-        for frame in container.decode(stream):
-            pixels = frame.to_ndarray(format="rgb24")
-            if (frame.width, frame.height) != size:
-                pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC)
-            frames.append(pixels)
-    return np.stack(frames)
+        decoded = (frame.to_ndarray(format="rgb24") for frame in container.decode(stream))
+        return np.stack([_resized(np.asarray(pixels, np.uint8), size) for pixels in decoded])
+
+
+def _resized(pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Scale to (width, height): area-averaged down, bicubic up."""
+    height, width = pixels.shape[:2]
+    if (width, height) == size:
+        return pixels
+    filter_ = cv2.INTER_AREA if size[0] < width else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(pixels, size, interpolation=filter_), np.uint8)
