@@ -141,7 +141,8 @@ def _global_motions(frames: Frames) -> npt.NDArray[np.float64]:
     radius = float((x**2 + y**2).sum())
     motions = np.zeros((len(frames), 2, 3))
     for index, (now, then) in enumerate(pairwise(small)):
-        flow = flow_of.calc(now, then, None)[::4, ::4].reshape(-1, 2).astype(np.float64)
+        dense = np.asarray(flow_of.calc(now, then, np.zeros((*now.shape, 2), np.float32)))
+        flow = dense[::4, ::4].reshape(-1, 2).astype(np.float64)
         shift = np.median(flow, axis=0)
         u, v = (flow - shift).T
         zoom = float((x * u + y * v).sum()) / radius
