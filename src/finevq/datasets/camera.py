@@ -45,8 +45,8 @@ def filtered_noise(
     gain = np.exp(-0.5 * (octaves / 0.6) ** 2)
     spectrum = gain * (rng.standard_normal(len(gain)) + 1j * rng.standard_normal(len(gain)))
     signal = np.fft.irfft(spectrum, padded)
-    signal = signal / (signal.std() + 1e-12)
-    return signal[:num_frames]
+    motion: _Floats = (signal / (signal.std() + 1e-12))[:num_frames]
+    return motion
 
 
 def handheld_path(
@@ -116,7 +116,8 @@ def film(
     # Twice the clip's density is all that linear interpolation can use; more would alias.
     if scale > 1.6:
         shrink = 1.4 / scale
-        picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+        shrunk = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+        picture = np.asarray(shrunk, np.uint8)
         rows, columns = picture.shape[:2]
         scale = 1.4
     short = min(width, height)
@@ -186,7 +187,5 @@ def _depth_map(width: int, height: int, rng: np.random.Generator) -> npt.NDArray
     """Return (H, W) extra motion of near parts, smooth, within about +-0.5."""
     coarse = rng.normal(0, 0.22, (4, 5)).astype(np.float32)
     coarse += np.linspace(-0.2, 0.3, 4, dtype=np.float32)[:, None]
-    smooth: npt.NDArray[np.float32] = cv2.resize(
-        coarse, (width, height), interpolation=cv2.INTER_CUBIC
-    )
-    return smooth
+    smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(smooth, np.float32)

@@ -8,7 +8,7 @@ import csv
 import fnmatch
 import hashlib
 import importlib.util
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -219,7 +219,7 @@ def source_shares(sources: Sequence[Source]) -> npt.NDArray[np.float64]:
 
 
 def read_photo(path: Path) -> Picture:
-    """Read a photograph, EXIF rotation applied, at a quarter of its size where it is huge.
+    """Read a photograph, EXIF rotation applied, halved where it is huge.
 
     Raises:
         VideoDecodeError: the file is no picture that can be read.
@@ -228,9 +228,10 @@ def read_photo(path: Path) -> Picture:
     if picture is None:
         raise VideoDecodeError(f"{path} cannot be read as a picture")
     if min(picture.shape[:2]) > 3200:
-        picture = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    rgb: Picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-    return rgb
+        picture = np.asarray(
+            cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8
+        )
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,12 +296,6 @@ def read_window(path: Path, start_seconds: float, num_frames: int, size: tuple[i
 def _scaled(frame: av.VideoFrame, size: tuple[int, int]) -> Picture:
     quarter_turns = round(frame.rotation / 90) % 4
     width, height = size if quarter_turns % 2 == 0 else size[::-1]
-    pixels = frame.reformat(
-        width=width, height=height, format="rgb24", interpolation="AREA"
-    ).to_ndarray()
-    return np.ascontiguousarray(np.rot90(pixels, quarter_turns)) if quarter_turns else pixels
-
-
-def names_of(sources: Iterable[Source]) -> list[str]:
-    """Return the identities, sorted."""
-    return sorted(source.name for source in sources)
+    scaled = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
+    pixels = np.asarray(scaled.to_ndarray(), np.uint8)
+    return np.ascontiguousarray(np.rot90(pixels, quarter_turns))

@@ -18,7 +18,7 @@ _Frame: TypeAlias = npt.NDArray[np.uint8]
 
 def gaussian_blur(footage: Footage, severity: float, rng: np.random.Generator) -> Outcome:
     """Convolve with a gaussian, as a soft lens, a diffusion filter or a bad scaler does."""
-    sigma = max(0.05, ramp(severity, 0.0, 0.0016, 0.0034, 0.0064, 0.0125) * footage.short_side)
+    sigma = max(0.05, ramp(severity, 0.0, 0.0021, 0.0038, 0.0061, 0.0098) * footage.short_side)
     for frame in footage.frames:
         cv2.GaussianBlur(frame, (0, 0), sigma, dst=frame)
     return Outcome(footage, {"sigma_pixels": round(sigma, 3)})
@@ -30,7 +30,7 @@ def camera_blur(footage: Footage, severity: float, rng: np.random.Generator) -> 
     Source: geometrical optics: a point out of focus spreads to a uniform disk, the circle of
     confusion (Hecht, "Optics", 6.4); blades make it a polygon. A hunting lens swings the radius.
     """
-    radius = ramp(severity, 0.0, 0.0032, 0.0066, 0.0125, 0.024) * footage.short_side
+    radius = ramp(severity, 0.0, 0.0036, 0.0068, 0.0115, 0.018) * footage.short_side
     hunts = bool(rng.random() < 0.25)
     blades = int(rng.choice([0, 0, 5, 6]))
     num_frames = len(footage.frames)
@@ -86,7 +86,7 @@ def _convolve(frame: _Frame, kernel: npt.NDArray[np.float32]) -> None:
 
 def resolution_blur(footage: Footage, severity: float, rng: np.random.Generator) -> Outcome:
     """Scale down and up again: a small video shown large, with the usual interpolators."""
-    factor = ramp(severity, 1.0, 0.55, 0.35, 0.23, 0.14)
+    factor = ramp(severity, 1.0, 0.55, 0.31, 0.2, 0.135)
     size = (max(16, round(footage.width * factor)), max(16, round(footage.height * factor)))
     down = cv2.INTER_AREA if rng.random() < 0.8 else cv2.INTER_LINEAR
     name = str(rng.choice(["bilinear", "bicubic", "lanczos", "nearest"], p=[0.4, 0.4, 0.12, 0.08]))
@@ -130,7 +130,7 @@ def motion_blur(footage: Footage, severity: float, rng: np.random.Generator) -> 
 def _global_motions(frames: Frames) -> npt.NDArray[np.float64]:
     """Return (T, 2, 3) similarity motions to the next frame, minus identity, in pixels."""
     scale = 96.0 / min(frames.shape[1:3])
-    flow_of = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    flow_of = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     small = [
         cv2.resize(f[..., 1], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         for f in frames
@@ -141,7 +141,8 @@ def _global_motions(frames: Frames) -> npt.NDArray[np.float64]:
     radius = float((x**2 + y**2).sum())
     motions = np.zeros((len(frames), 2, 3))
     for index, (now, then) in enumerate(pairwise(small)):
-        flow = flow_of.calc(now, then, None)[::4, ::4].reshape(-1, 2).astype(np.float64)
+        dense = np.asarray(flow_of.calc(now, then, np.zeros((*now.shape, 2), np.float32)))
+        flow = dense[::4, ::4].reshape(-1, 2).astype(np.float64)
         shift = np.median(flow, axis=0)
         u, v = (flow - shift).T
         zoom = float((x * u + y * v).sum()) / radius
@@ -203,7 +204,7 @@ def exposure_blur(footage: Footage, severity: float, rng: np.random.Generator) -
     frames. Source: the spread function of veiling glare as a wide gaussian mixture, McCann and
     Rizzi, "The Art and Science of HDR Imaging" (2011), ch. 4.
     """
-    strength = ramp(severity, 0.0, 0.35, 0.7, 1.1, 1.7)
+    strength = ramp(severity, 0.0, 0.25, 0.5, 0.85, 1.4)
     soften = ramp(severity, 0.0, 0.0012, 0.0026, 0.005, 0.009) * footage.short_side
     threshold = 255.0 * ramp(severity, 0.8, 0.66, 0.55, 0.45, 0.35)
     codes = np.arange(256, dtype=np.float64)
@@ -247,11 +248,11 @@ def other_blur(footage: Footage, severity: float, rng: np.random.Generator) -> O
         return _watercolor(footage, severity)
     sigma = max(0.05, ramp(severity, 0.0, 0.003, 0.0062, 0.011, 0.02) * footage.short_side)
     weight = _rim_weight(footage) if kind == "radial" else _smudge_weight(footage, rng)
-    weight = cv2.merge([weight] * 3)
+    weights = cv2.merge([weight, weight, weight])
     for frame in footage.frames:
         soft = cv2.GaussianBlur(frame, (0, 0), sigma)
         difference = cv2.subtract(soft, frame, dtype=cv2.CV_32F)
-        cv2.multiply(difference, weight, dst=difference)
+        cv2.multiply(difference, weights, dst=difference)
         cv2.add(frame, difference, dst=frame, dtype=cv2.CV_8U)
     return Outcome(footage, {"kind": kind, "sigma_pixels": round(sigma, 3)})
 

@@ -161,11 +161,13 @@ def apply_chain(
     Args:
         footage: Clean frames with the margin of `needs_margin`; overwritten.
         chain: Faults in physical order.
-        delivery_crf: Quality of the near-lossless file of a chain that ends in pixels.
+        delivery_crf: Quality of the H.264 file of a chain that ends in pixels; above 18 its slight
+            compression is labelled too.
     """
     applied = []
     severities: dict[str, float] = {}
-    deliver: Encoding = replace(NEAR_LOSSLESS, quality=delivery_crf)
+    carrier = replace(NEAR_LOSSLESS, quality=delivery_crf)
+    deliver: Encoding = carrier
     for planned in chain:
         fault = FAULTS[planned.attribute]
         rng = np.random.default_rng(planned.seed)
@@ -184,6 +186,10 @@ def apply_chain(
         applied.append(AppliedFault(planned.attribute, planned.severity, parameters))
         for name, severity in {**effects, planned.attribute: planned.severity}.items():
             severities[name] = round(max(severity, severities.get(name, 0.0)), 4)
+    if deliver is carrier:
+        residue = round(codecs.delivery_severity(delivery_crf), 4)
+        if residue > severities.get("compression artifact", 0.0):
+            severities["compression artifact"] = residue
     return DegradedClip(
         data=codecs.encode(footage, deliver),
         codec=deliver.codec,

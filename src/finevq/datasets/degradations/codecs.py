@@ -10,10 +10,12 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import cast
 
 import av
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from finevq.datasets.degradations.footage import Footage, Frames, Parameter, ramp
 
@@ -41,15 +43,38 @@ class Encoding:
 NEAR_LOSSLESS = Encoding(codec="libx264", quality=12, options={"preset": "ultrafast"})
 """Carries frames whose faults are already in the pixels."""
 
+
+def delivery_severity(crf: float) -> float:
+    """Return how much compression artifact H.264 at that CRF is: 0 up to 18, slight at 31.
+
+    >>> delivery_severity(12), delivery_severity(24.5)
+    (0.0, 0.125)
+    """
+    clear, slight = _QUALITY_ANCHORS["libx264"][:2]
+    return max(0.0, 0.25 * (crf - clear) / (slight - clear))
+
+
 _QUALITY_ANCHORS: Mapping[str, tuple[float, ...]] = {
-    "libx264": (18, 30, 36, 42, 49),
-    "libx265": (18, 31, 37, 43, 50),
-    "libvpx-vp9": (20, 42, 50, 57, 63),
-    "libsvtav1": (20, 46, 54, 60, 63),
-    "mpeg4": (2, 6, 11, 19, 31),
-    "mjpeg": (2, 8, 14, 22, 31),
+    "libx264": (18, 31, 37, 43, 50),
+    "libx265": (18, 31, 37, 43, 49),
+    "libvpx-vp9": (25, 54, 62, 63, 63),
+    "libsvtav1": (30, 58, 63, 63, 63),
+    "mpeg4": (2, 12, 24, 28, 31),
+    "mjpeg": (2, 18, 26, 30, 31),
 }
-"""Quality at severity 0, 1/4, 1/2, 3/4, 1."""
+"""Quality at severity 0, 1/4, 1/2, 3/4, 1.
+
+Chosen, with `_SCALE_ANCHORS`, so that the mean VMAF over test clips is about 82, 62, 40 and 20 at
+1/4, 1/2, 3/4 and 1: docs/synthesis.md has the measurement.
+"""
+
+_SCALE_ANCHORS: Mapping[str, tuple[float, ...]] = {
+    "libvpx-vp9": (1, 1, 0.9, 0.55, 0.36),
+    "libsvtav1": (1, 1, 0.9, 0.55, 0.36),
+    "mpeg4": (1, 1, 0.85, 0.6, 0.42),
+    "mjpeg": (1, 0.9, 0.7, 0.5, 0.34),
+}
+"""Encoded size at the same severities, where a codec's own worst quality is not bad enough."""
 
 _BASE_OPTIONS: Mapping[str, Mapping[str, str]] = {
     "libx264": {"preset": "superfast"},
@@ -62,6 +87,13 @@ _BASE_OPTIONS: Mapping[str, Mapping[str, str]] = {
     "mpeg4": {},
     "mjpeg": {},
 }
+
+
+_BT601, _LIMITED_RANGE, _FULL_RANGE = 6, 1, 2
+"""FFmpeg's codes AVCOL_SPC_SMPTE170M, AVCOL_RANGE_MPEG and AVCOL_RANGE_JPEG: what we convert to."""
+
+_SMALLEST_SIDES: Mapping[str, int] = {"libsvtav1": 64, "libvpx-vp9": 64, "libx265": 64}
+"""Pixels below which an encoder refuses the frame, or aborts the process (SVT-AV1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +113,18 @@ def compression_artifact(
     Source: the re-encoding chains of sharing platforms (upload transcode plus rendition ladder).
     """
     codec = str(rng.choice(["libx264", "mpeg4", "libx265", "mjpeg"], p=[0.6, 0.15, 0.15, 0.1]))
-    last = _encoding(codec, severity)
+    last = encoding_of(codec, severity)
     route = str(rng.choice(["once", "twice", "ladder"], p=[0.65, 0.2, 0.15]))
     encodings: tuple[Encoding, ...] = (last,)
     effects = {"compression blur": (0.35 if codec != "libx265" else 0.6) * severity}
     if codec in {"mpeg4", "mjpeg"}:
         effects["blocking"] = 0.6 * severity
     if route == "twice":
-        first = _encoding(str(rng.choice(["libx264", "mpeg4"])), 0.8 * severity)
+        first = encoding_of(str(rng.choice(["libx264", "mpeg4"])), 0.8 * severity)
         encodings = (first, last)
     elif route == "ladder":
         scale = ramp(severity, 0.9, 0.75, 0.6, 0.5, 0.4)
-        encodings = (replace(_encoding("libx264", 0.7 * severity), scale=scale), last)
+        encodings = (replace(encoding_of("libx264", 0.7 * severity), scale=scale), last)
         effects["resolution blur"] = 0.5 * severity
     return _plan(encodings, effects, {"route": route})
 
@@ -102,10 +134,8 @@ def compression_blur(
 ) -> CompressionPlan:
     """Compress with a codec whose filters turn lost detail into smoothness: VP9, AV1, H.265."""
     codec = str(rng.choice(["libvpx-vp9", "libsvtav1", "libx265"], p=[0.4, 0.3, 0.3]))
-    encoding = _encoding(codec, severity)
-    # The codecs' own worst quality is not yet severe blur: the low rungs of a ladder shrink too.
-    scale = round(ramp(severity, 1.0, 1.0, 0.7, 0.45, 0.3), 3)
-    return _plan((replace(encoding, scale=scale),), {"compression artifact": 0.45 * severity}, {})
+    effects = {"compression artifact": 0.45 * severity}
+    return _plan((encoding_of(codec, severity),), effects, {})
 
 
 def blocking(footage: Footage, severity: float, rng: np.random.Generator) -> CompressionPlan:
@@ -114,21 +144,29 @@ def blocking(footage: Footage, severity: float, rng: np.random.Generator) -> Com
     Blocks are 8 or 16 pixels whatever the frame size, so large frames are encoded smaller.
     """
     codec = str(rng.choice(["mpeg4", "mjpeg", "libx264"], p=[0.4, 0.35, 0.25]))
-    encoding = _encoding(codec, min(1.0, 0.15 + 0.85 * severity))
+    encoding = encoding_of(codec, min(1.0, 0.2 + 0.8 * severity))
     if codec == "libx264":
         options = {**encoding.options, "x264-params": "no-deblock=1:cabac=0"}
         encoding = replace(encoding, options=options)
-    scale = min(1.0, ramp(severity, 720, 640, 480, 330, 200) / footage.short_side)
-    encoding = replace(encoding, scale=round(scale, 3) if scale < 0.9 else 1.0)
+    fitting = ramp(severity, 720, 560, 400, 280, 190) / footage.short_side
+    if fitting < 0.9:
+        encoding = replace(encoding, scale=round(min(fitting, encoding.scale), 3))
     effects = {"compression artifact": 0.75 * severity, "compression blur": 0.3 * severity}
     if encoding.scale < 1:
         effects["resolution blur"] = 0.4 * severity
     return _plan((encoding,), effects, {})
 
 
-def _encoding(codec: str, severity: float) -> Encoding:
+def encoding_of(codec: str, severity: float) -> Encoding:
+    """Return an encoder's settings that look about as bad as a severity says."""
     quality = ramp(severity, *_QUALITY_ANCHORS[codec])
-    return Encoding(codec=codec, quality=round(quality, 1), options=dict(_BASE_OPTIONS[codec]))
+    scale = ramp(severity, *_SCALE_ANCHORS.get(codec, (1.0,)))
+    return Encoding(
+        codec=codec,
+        quality=round(quality, 1),
+        options=dict(_BASE_OPTIONS[codec]),
+        scale=round(scale, 3) if scale < 0.95 else 1.0,
+    )
 
 
 def _plan(
@@ -153,12 +191,13 @@ def encode(footage: Footage, encoding: Encoding) -> bytes:
     Returns:
         The file's bytes; equal inputs give equal bytes.
     """
-    width = max(16, round(footage.width * encoding.scale / 2) * 2)
-    height = max(16, round(footage.height * encoding.scale / 2) * 2)
+    smallest = _SMALLEST_SIDES.get(encoding.codec, 16)
+    width = max(smallest, round(footage.width * encoding.scale / 2) * 2)
+    height = max(smallest, round(footage.height * encoding.scale / 2) * 2)
     buffer = io.BytesIO()
     rate = Fraction(footage.fps).limit_denominator(1001)
     with av.open(buffer, "w", format="mp4") as container:
-        stream = container.add_stream(encoding.codec, rate=rate)
+        stream = cast(av.VideoStream, container.add_stream(encoding.codec, rate=rate))
         stream.width, stream.height = width, height
         is_mjpeg = encoding.codec == "mjpeg"
         stream.pix_fmt = "yuvj420p" if is_mjpeg else encoding.pixel_format
@@ -169,10 +208,10 @@ def encode(footage: Footage, encoding: Encoding) -> bytes:
             context.qmin = context.qmax = round(encoding.quality)
             context.bit_rate = 2_000_000_000
         context.gop_size = max(12, round(2 * footage.fps))
+        context.colorspace = _BT601
+        context.color_range = _FULL_RANGE if is_mjpeg else _LIMITED_RANGE
         for pixels in footage.frames:
-            if (width, height) != (footage.width, footage.height):
-                pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame = av.VideoFrame.from_ndarray(_resized(pixels, (width, height)), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return buffer.getvalue()
@@ -189,13 +228,17 @@ def _rate_options(encoding: Encoding) -> dict[str, str]:
 
 def decode(data: bytes, size: tuple[int, int]) -> Frames:
     """Decode a file made by `encode` to frames of (width, height), scaled up where needed."""
-    frames = []
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
-        for frame in container.decode(stream):
-            pixels = frame.to_ndarray(format="rgb24")
-            if (frame.width, frame.height) != size:
-                pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC)
-            frames.append(pixels)
-    return np.stack(frames)
+        decoded = (frame.to_ndarray(format="rgb24") for frame in container.decode(stream))
+        return np.stack([_resized(np.asarray(pixels, np.uint8), size) for pixels in decoded])
+
+
+def _resized(pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Scale to (width, height): area-averaged down, bicubic up."""
+    height, width = pixels.shape[:2]
+    if (width, height) == size:
+        return pixels
+    filter_ = cv2.INTER_AREA if size[0] < width else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(pixels, size, interpolation=filter_), np.uint8)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from finevq.datasets.degradations.footage import Footage, Frames, Outcome, ramp
+from finevq.datasets.degradations.footage import Footage, Outcome, Parameter, ramp
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722])
 """BT.709 luma weights of R, G, B. Source: ITU-R BT.709-6, item 3.2."""
@@ -164,7 +164,7 @@ def _clipped_channel(footage: Footage, severity: float, rng: np.random.Generator
     tables[:, channel] = _as_table(curve)
     for frame in footage.frames:
         cv2.LUT(frame, tables.reshape(1, 256, 3), dst=frame)
-    parameters = {
+    parameters: dict[str, Parameter] = {
         "kind": "clipped channel",
         "channel": "rgb"[channel],
         "keeps": round(keep, 3),
@@ -174,7 +174,6 @@ def _clipped_channel(footage: Footage, severity: float, rng: np.random.Generator
 
 
 __all__ = [
-    "Frames",
     "from_linear",
     "high_contrast",
     "high_saturation",

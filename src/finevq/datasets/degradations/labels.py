@@ -7,7 +7,8 @@ Everything lives on FineVD's scale. The rules, and where their numbers come from
 - A dimension falls with its own severity, and by a mild halo of the overall fall, since real
   raters do not separate dimensions cleanly (SRCC .88-.96 of each dimension with overall there).
 - Overall follows the worst fault, blur first: a p-norm of the weighted falls. Where VMAF is
-  known it replaces the formula's part for what VMAF sees (blur and artifact).
+  measured and only faults that it judges well touched the picture, the level of blur and
+  artifact in this norm moves half way to what VMAF says.
 """
 
 import csv
@@ -20,11 +21,11 @@ import numpy as np
 from finevq.datasets.degradations.chain import dimension_severities
 from finevq.errors import DatasetError
 from finevq.vocabulary import (
-    ATTRIBUTES,
     DIMENSIONS,
     FAULT_DIMENSIONS,
     NO_FAULT,
     Dimension,
+    dimension_of,
     level_index,
     levels_of,
 )
@@ -65,7 +66,21 @@ HALO = 0.18
 PRESENT_FROM = 0.15
 """Severity from which an attribute counts as existing and a dimension as distorted."""
 _NORM = 4.0
-_SEEN_BY_VMAF = (Dimension.BLUR, Dimension.ARTIFACT)
+_NEGLIGIBLE = 0.1
+_SEEN_DIMENSIONS = (Dimension.BLUR, Dimension.ARTIFACT)
+_SEEN_BY_VMAF = frozenset(
+    {
+        "compression artifact",
+        "blocking",
+        "resolution blur",
+        "camera blur",
+        "compression blur",
+        "motion blur",
+        "gaussian blur",
+        "other blur",
+    }
+)
+"""Loss of detail and block edges, which VMAF is made for; halos it even rewards."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,12 +122,14 @@ def label_clip(
     """
     severities = dimension_severities(attribute_severities)
     span = scale.clean - scale.ruined
-    falls = {d: _fall(severities[d]) for d in FAULT_DIMENSIONS}
-    weighted = {d: OVERALL_WEIGHTS[d] * falls[d] for d in FAULT_DIMENSIONS}
-    overall_fall = _joined(weighted, vmaf)
+    weighted = {d: OVERALL_WEIGHTS[d] * severities[d] for d in FAULT_DIMENSIONS}
+    measured = None
+    if vmaf is not None and _is_judged_by_vmaf(attribute_severities):
+        measured = vmaf_fall(vmaf)
+    overall_fall = _joined(weighted, measured)
     base = scale.ruined + source_quality * span
     mos = {
-        d: _placed(base, (1 - HALO) * falls[d] + HALO * overall_fall, scale)
+        d: _placed(base, (1 - HALO) * severities[d] + HALO * overall_fall, scale)
         for d in FAULT_DIMENSIONS
     }
     mos[Dimension.OVERALL] = _placed(base, overall_fall, scale)
@@ -131,31 +148,36 @@ def label_clip(
     )
 
 
-def _fall(severity: float) -> float:
-    """Return the share of the scale that a severity costs; severity is perceptual already."""
-    return severity
-
-
-def _joined(weighted: Mapping[Dimension, float], vmaf: float | None) -> float:
+def _joined(weighted: Mapping[Dimension, float], measured: float | None) -> float:
+    """Join the falls of five dimensions to one: the worst decides, the others add a little."""
     falls = dict(weighted)
-    if vmaf is not None:
-        seen = max(falls[d] for d in _SEEN_BY_VMAF)
-        measured = vmaf_fall(vmaf)
-        for dimension in _SEEN_BY_VMAF:
-            # Keep the mutual proportion of blur and artifact, move their level half way.
-            if seen > 0:
-                falls[dimension] *= (0.5 * seen + 0.5 * measured) / seen
+    seen = max(falls[d] for d in _SEEN_DIMENSIONS)
+    if measured is not None and seen > 0:
+        # Keep the mutual proportion of blur and artifact, move their level half way.
+        for dimension in _SEEN_DIMENSIONS:
+            falls[dimension] *= (0.5 * seen + 0.5 * measured) / seen
     values = np.array(list(falls.values()))
     return float(min(1.0, (values**_NORM).sum() ** (1 / _NORM)))
 
 
-def vmaf_fall(vmaf: float) -> float:
-    """Return the share of the scale lost at a VMAF score: 0 above 97, 1 below about 10.
+def _is_judged_by_vmaf(attribute_severities: Mapping[str, float]) -> bool:
+    """Whether nothing but faults that VMAF judges well changed the picture."""
+    return all(
+        severity < _NEGLIGIBLE or name in _SEEN_BY_VMAF or dimension_of(name) is Dimension.TEMPORAL
+        for name, severity in attribute_severities.items()
+    )
 
-    >>> vmaf_fall(100), round(vmaf_fall(60), 2)
-    (0.0, 0.43)
+
+def vmaf_fall(vmaf: float) -> float:
+    """Return the share of the scale lost at a VMAF score: 0 above 97, 1 below 20.
+
+    VMAF was trained on ratings where 20 is bad and 100 excellent (Li et al., "Toward a practical
+    perceptual video quality metric", Netflix 2016), about linearly between.
+
+    >>> vmaf_fall(100), round(vmaf_fall(62), 2), vmaf_fall(5)
+    (0.0, 0.45, 1.0)
     """
-    return float(np.clip((97.0 - vmaf) / 87.0, 0.0, 1.0))
+    return float(np.clip((97.0 - vmaf) / 77.0, 0.0, 1.0))
 
 
 def _placed(base: float, fall: float, scale: LabelScale) -> float:
@@ -179,8 +201,3 @@ def scale_from_labels(path: Path) -> LabelScale:
         clean=round(float(np.percentile(overall, 99)), 1),
         ruined=round(float(np.percentile(overall, 0.3)), 1),
     )
-
-
-def order_of_attributes() -> tuple[str, ...]:
-    """Return all 27 names in the vocabulary's order: the columns of a severity vector."""
-    return tuple(name for dimension in FAULT_DIMENSIONS for name in ATTRIBUTES[dimension])

@@ -37,8 +37,8 @@ class NoiseField:
         drawn = (max(2, round(rows / grain_pixels)), max(2, round(columns / grain_pixels)))
         field = rng.standard_normal((*drawn, channels), dtype=np.float32)
         if drawn != (rows, columns):
-            field = cv2.resize(field, (columns, rows), interpolation=cv2.INTER_CUBIC)
-            field = field.reshape(rows, columns, channels)
+            grown = cv2.resize(field, (columns, rows), interpolation=cv2.INTER_CUBIC)
+            field = np.asarray(grown, np.float32).reshape(rows, columns, channels)
             field /= field.std()
         self._field: _Floats = field
 
@@ -47,8 +47,9 @@ class NoiseField:
         top, left = (int(v) for v in self._rng.integers(0, _MARGIN, 2))
         view = self._field[top : top + self._height, left : left + self._width]
         flip = int(self._rng.integers(-1, 3))  # cv2.flip codes -1, 0, 1; 2 leaves it
-        flipped: _Floats = cv2.flip(view, flip).reshape(view.shape) if flip < 2 else view
-        return flipped
+        if flip == 2:
+            return view
+        return np.asarray(cv2.flip(view, flip), np.float32).reshape(view.shape)
 
 
 def gaussian_noise(footage: Footage, severity: float, rng: np.random.Generator) -> Outcome:
@@ -96,7 +97,7 @@ def _deviation_table(sigma: float, *, is_shot: bool) -> _Floats:
 
 def _add_scaled(frame: npt.NDArray[np.uint8], noise: _Floats, table: _Floats) -> None:
     if noise.shape[-1] == 1:
-        noise = cv2.merge([noise, noise, noise])
+        noise = np.asarray(cv2.merge([noise, noise, noise]), np.float32)
     if table.min() == table.max():
         cv2.addWeighted(frame, 1.0, noise, float(table[0]), 0.0, dst=frame, dtype=cv2.CV_8U)
         return
@@ -191,7 +192,8 @@ def _stripe_profile(
     """Return offsets of unit deviation for `length` lines, some of them much stronger."""
     lines = rng.standard_normal(max(2, round(length / period)))
     lines *= 1.0 + 1.5 * (rng.random(len(lines)) < 0.06)
-    return lines[np.linspace(0, len(lines) - 1e-6, length).astype(int)]
+    profile: npt.NDArray[np.float64] = lines[np.linspace(0, len(lines) - 1e-6, length).astype(int)]
+    return profile
 
 
 def _add_profile(

@@ -105,7 +105,7 @@ def _strip(frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _bordered(cell: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    cell = cv2.copyMakeBorder(
+    bordered = cv2.copyMakeBorder(
         cell[:_CELL_HEIGHT, :_CELL_WIDTH],
         0,
         max(0, _CELL_HEIGHT - cell.shape[0]),
@@ -114,8 +114,8 @@ def _bordered(cell: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         cv2.BORDER_CONSTANT,
         value=(40, 40, 40),
     )
-    cell[-1], cell[:, -1] = 255, 255
-    return cell
+    bordered[-1], bordered[:, -1] = 255, 255
+    return np.asarray(bordered, np.uint8)
 
 
 def _label(text: str, width: int, height: int) -> npt.NDArray[np.uint8]:

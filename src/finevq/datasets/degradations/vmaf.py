@@ -26,6 +26,7 @@ def measure_vmaf(data: bytes, reference: Frames, fps: float, every: int = 4) -> 
         import imageio_ffmpeg  # an optional extra
     except ImportError:
         raise MissingExtraError("VMAF", "synthesis") from None
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()  # type: ignore[attr-defined, no-untyped-call]  # untyped
     height, width = reference.shape[1:3]
     with tempfile.TemporaryDirectory() as folder:
         clip, log = Path(folder) / "clip.mp4", Path(folder) / "vmaf.json"
@@ -36,7 +37,7 @@ def measure_vmaf(data: bytes, reference: Frames, fps: float, every: int = 4) -> 
             f"[a][b]libvmaf=n_threads=1:n_subsample={every}:log_fmt=json:log_path={log}"
         )
         command = [
-            imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error",
+            ffmpeg, "-v", "error",
             "-threads", "1", "-i", str(clip),
             "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{fps}",
             "-i", "-", "-lavfi", graph, "-f", "null", "-",
