@@ -519,7 +519,7 @@ def write_parquet(manifest: Path) -> Path:
     ]
     target = manifest.with_suffix(".parquet")
     partial = target.with_name(f".{target.name}.part")
-    table = pa.Table.from_pylist(flat)  # type: ignore[attr-defined]  # ships no types
+    table = pa.Table.from_pylist(flat)
     parquet.write_table(table, partial)  # type: ignore[no-untyped-call]  # ships no types
     partial.replace(target)
     return target
