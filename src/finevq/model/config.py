@@ -112,6 +112,9 @@ class ModelConfig:
     context_token_id: int
     """Placeholder in the text that a visual token replaces."""
 
+    standardized_features: bool = False
+    """Features are normalised by statistics of the training data (nano), not by LayerNorm."""
+
     @property
     def num_motion_tokens(self) -> int:
         """Visual tokens that the motion branch gives."""

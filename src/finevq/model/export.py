@@ -2,24 +2,20 @@
 
 `video_encoder.onnx`: uint8 pixels -> embedded prefix (template and visual tokens).
 `decoder.onnx`: embedded prefix and token ids, past keys and values -> logits, scores, all keys and
-values. Weights are stored in half precision and computed in single.
+values.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
-from onnx import helper, numpy_helper
 from torch import Tensor, nn
 from transformers import DynamicCache
 
 from finevq.model.finevq import FineVQ
 from finevq.model.folder import DECODER_FILE, VIDEO_ENCODER_FILE
 
-_SMALL = 256
-"""Tensors with fewer values stay in single precision: they are scales and shapes."""
 _OPSET = 17
 
 
@@ -178,27 +174,4 @@ def _export(
             opset_version=_OPSET,
             dynamo=False,
         )
-    exported = onnx.load(path)
-    _store_in_half_precision(exported)
-    onnx.checker.check_model(exported)
-    onnx.save(exported, path)
-
-
-def _store_in_half_precision(exported: onnx.ModelProto) -> None:
-    """Store large weights as float16 and cast them back when the graph is loaded.
-
-    ONNX Runtime folds the casts once at load, so computing stays in float32.
-    """
-    graph = exported.graph
-    casts = []
-    for tensor in graph.initializer:
-        if tensor.data_type != onnx.TensorProto.FLOAT:
-            continue
-        values = numpy_helper.to_array(tensor)
-        if values.size < _SMALL:
-            continue
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
-    for node in reversed(casts):
-        graph.node.insert(0, node)
+    onnx.checker.check_model(str(path))

@@ -45,11 +45,18 @@ class FineVQ(nn.Module):
         self.image_encoder = EfficientNetEncoder()
         # One projector a view: a squashed frame and a native crop have other statistics.
         self.image_projectors = nn.ModuleList(
-            build_projector(self.image_encoder.width, width, hidden=2 * width)
+            build_projector(
+                self.image_encoder.width,
+                width,
+                hidden=2 * width,
+                standardized=config.standardized_features,
+            )
             for _ in config.video.views
         )
         self.motion_encoder = MotionEncoder(config.motion_encoder)
-        self.motion_projector = build_projector(config.motion_encoder.feature_width, width)
+        self.motion_projector = build_projector(
+            config.motion_encoder.feature_width, width, standardized=config.standardized_features
+        )
         self.language_model = build_language_model(config.language_model)
         self.score_head = ScoreHead(config.score_head, width)
 

@@ -50,4 +50,5 @@ def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> 
         score_head=ScoreHeadConfig(widths=(128, 32), final_relu=False),
         prompt="nano",
         context_token_id=context_token_id,
+        standardized_features=True,
     )

@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from finevq.errors import DatasetError
 from finevq.model import folder as files
 from finevq.model.export import export_onnx
 from finevq.model.finevq import FineVQ
 from finevq.model.presets import nano
+from finevq.model.projectors import Standardization
 from finevq.prompts import questions
 from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.tokenizer import train_tokenizer
@@ -92,6 +94,7 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         for human in (False, True)
         if data.rows(split, human=human)
     }
+    _fit_standardization(model, [part for (split, _), part in sets.items() if split == "train"])
     history = train_joint(
         model,
         prompter,
@@ -106,6 +109,20 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         for weight in model.parameters():
             weight.copy_(weight.half().float())
     return _release(model, prompter, sets, history, config, output)
+
+
+def _fit_standardization(model: FineVQ, training: Sequence[EncodedSet]) -> None:
+    for number, projector in enumerate(model.image_projectors):
+        views = [part.views[:, :, number].reshape(-1, part.views.shape[-1]) for part in training]
+        _first_layer(projector).fit(torch.cat(views))
+    motion = [part.motion.reshape(-1, part.motion.shape[-1]) for part in training]
+    _first_layer(model.motion_projector).fit(torch.cat(motion))
+
+
+def _first_layer(projector: nn.Module) -> Standardization:
+    first = next(projector.children())
+    assert isinstance(first, Standardization)  # the preset says so
+    return first
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +252,7 @@ def _release(
         Calibration(temperatures={str(name): value for name, value in temperatures.items()}),
         output,
     )
-    weights = {name: tensor.half() for name, tensor in _unique_weights(model).items()}
-    save_file(weights, output / files.WEIGHTS_FILE)
+    save_file(_released_weights(model), output / files.WEIGHTS_FILE)
     export_onnx(model, prompter.prefix_ids(num_visual_tokens(model)), output)
     (output / files.METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
     write_card(metrics, config, output)
@@ -250,13 +266,12 @@ def num_visual_tokens(model: FineVQ) -> int:
     return video.num_frames * len(video.views) + model.config.num_motion_tokens
 
 
-def _unique_weights(model: FineVQ) -> dict[str, torch.Tensor]:
-    # The output layer shares the embedding's tensor, which safetensors stores once.
-    state = model.state_dict()
-    state.pop("language_model.lm_head.weight")
-    return {
-        name: tensor.contiguous() for name, tensor in state.items() if tensor.is_floating_point()
-    }
+def _released_weights(model: FineVQ) -> dict[str, torch.Tensor]:
+    # The output layer shares the embedding's tensor, which safetensors stores once. Statistics
+    # (buffers) keep single precision: some variances are beyond what half precision can say.
+    state = {name: tensor.half() for name, tensor in model.named_parameters()}
+    state |= {name: tensor for name, tensor in model.named_buffers() if tensor.is_floating_point()}
+    return {name: tensor.contiguous() for name, tensor in state.items()}
 
 
 def _write_checksums(folder: Path) -> None:

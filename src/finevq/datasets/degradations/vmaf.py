@@ -26,7 +26,7 @@ def measure_vmaf(data: bytes, reference: Frames, fps: float, every: int = 4) -> 
         import imageio_ffmpeg  # an optional extra
     except ImportError:
         raise MissingExtraError("VMAF", "synthesis") from None
-    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()  # type: ignore[attr-defined, no-untyped-call]  # untyped
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()  # type: ignore[no-untyped-call]  # untyped
     height, width = reference.shape[1:3]
     with tempfile.TemporaryDirectory() as folder:
         clip, log = Path(folder) / "clip.mp4", Path(folder) / "vmaf.json"
