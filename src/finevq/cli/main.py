@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 import finevq
-from finevq.cli import ask, assess, data, models, train
+from finevq.cli import ask, assess, data, evaluate, models, train
 from finevq.cli.console import show_error
 from finevq.errors import FineVQError
 
@@ -49,6 +49,7 @@ ask.register(app)
 models.register(app)
 data.register(app)
 train.register(app)
+evaluate.register(app)
 
 
 def run() -> None:
