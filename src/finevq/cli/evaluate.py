@@ -30,7 +30,9 @@ def evaluate_features(
     regressor: Annotated[
         str, typer.Option(help="svr, ridge, or none where one column is the score.")
     ] = "svr",
-    seed: Annotated[int, typer.Option(help="Seed of the series of splits.")] = 1,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the splits; without it, VIDEVAL's published ones.")
+    ] = None,
     variable: Annotated[str, typer.Option(help="Matrix inside a .mat or .npz.")] = "",
     lower_is_better: Annotated[
         bool, typer.Option("--lower-is-better", help="Scores fall as quality rises (NIQE).")

@@ -19,7 +19,7 @@ def evaluate_feature_file(
     protocol: str = "random-80-20",
     repeats: int = 100,
     regressor: str = "svr",
-    seed: int = 1,
+    seed: int | None = None,
     variable: str = "",
     higher_is_better: bool = True,
     keep_flagged: bool = False,

@@ -107,7 +107,7 @@ def evaluate_features(
     *,
     regressor: str = "svr",
     repeats: int = 100,
-    seed: int = 1,
+    seed: int | None = None,
     higher_is_better: bool = True,
     progress: Progress | None = None,
 ) -> RepeatedResult:
@@ -118,7 +118,8 @@ def evaluate_features(
         mos: (N,) labels in the same order.
         regressor: One of `REGRESSORS`.
         repeats: Number of splits.
-        seed: Seed of the series; split k of a seed is the same for every feature matrix.
+        seed: Seed of the series; None takes VIDEVAL's own 100 splits, so that numbers can be
+            compared split by split with the published ones.
         higher_is_better: Direction of the column where `regressor` is none.
         progress: Called with (splits done, splits) after each.
 
@@ -128,12 +129,12 @@ def evaluate_features(
     _check(features, mos, regressor, repeats)
     values: dict[str, list[float]] = {name: [] for name in METRICS}
     for repeat in range(repeats):
-        rng = np.random.default_rng([seed, repeat])
-        train, test = _random_80_20(len(mos), rng)
+        train, test = _random_80_20(len(mos), _state(8.8, seed, repeat))
         if regressor == "none":
             predicted = features[test, 0] * (1 if higher_is_better else -1)
         else:
-            predict = _TRAINERS[regressor](features[train], mos[train], rng)
+            inner = _state(6.6, seed, repeat)
+            predict = _TRAINERS[regressor](features[train], mos[train], inner)
             predicted = predict(features[test])
         for name, metric in METRICS.items():
             values[name].append(metric(predicted, mos[test]).value)
@@ -144,26 +145,24 @@ def evaluate_features(
         num_videos=len(mos),
         num_features=features.shape[1],
         regressor=regressor,
-        protocol=f"random-80-20, seed {seed}",
+        protocol="random-80-20, " + ("published series" if seed is None else f"seed {seed}"),
     )
 
 
-def train_svr(
-    features: Matrix, mos: Vector, rng: np.random.Generator
-) -> Callable[[Matrix], Vector]:
+def train_svr(features: Matrix, mos: Vector, random_state: int) -> Callable[[Matrix], Vector]:
     """Fit a min-max scaled RBF SVR whose C and gamma are chosen on a fifth of the training part.
 
     Args:
         features: (N, D) training rows.
         mos: (N,) their labels.
-        rng: Draws the inner split.
+        random_state: Draws the inner split.
 
     Returns:
         A function from (M, D) features to (M,) predictions.
     """
     from sklearn.svm import SVR  # the evaluation extra
 
-    cost, gamma = _choose_svr(features, mos, rng)
+    cost, gamma = _choose_svr(features, mos, random_state)
     scale = _min_max(features)
     model = SVR(C=cost, gamma=gamma).fit(scale(features), mos)
 
@@ -174,15 +173,13 @@ def train_svr(
     return predict
 
 
-def train_ridge(
-    features: Matrix, mos: Vector, rng: np.random.Generator
-) -> Callable[[Matrix], Vector]:
+def train_ridge(features: Matrix, mos: Vector, random_state: int) -> Callable[[Matrix], Vector]:
     """Fit a standardized ridge regression whose strength is chosen by leave-one-out."""
     from sklearn.linear_model import RidgeCV  # the evaluation extra
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    del rng  # leave-one-out draws nothing
+    del random_state  # leave-one-out draws nothing
     model = make_pipeline(StandardScaler(), RidgeCV(alphas=np.logspace(-3, 4, 15)))
     model.fit(features, mos)
 
@@ -193,11 +190,11 @@ def train_ridge(
     return predict
 
 
-def _choose_svr(features: Matrix, mos: Vector, rng: np.random.Generator) -> tuple[float, float]:
+def _choose_svr(features: Matrix, mos: Vector, random_state: int) -> tuple[float, float]:
     from scipy.spatial.distance import cdist  # the evaluation extra
     from sklearn.svm import SVR
 
-    inner, outer = _random_80_20(len(mos), rng)
+    inner, outer = _random_80_20(len(mos), random_state)
     scale = _min_max(features[inner])
     rows, held_out = scale(features[inner]), scale(features[outer])
     distances = cdist(rows, rows, "sqeuclidean"), cdist(held_out, rows, "sqeuclidean")
@@ -221,12 +218,18 @@ def _min_max(features: Matrix) -> Callable[[Matrix], Matrix]:
     return lambda rows: (rows - low) / span
 
 
-def _random_80_20(
-    num_rows: int, rng: np.random.Generator
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    order = rng.permutation(num_rows)
-    border = num_rows - math.ceil(0.2 * num_rows)
-    return order[:border], order[border:]
+def _random_80_20(num_rows: int, random_state: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    from sklearn.model_selection import train_test_split  # the evaluation extra
+
+    train, test = train_test_split(np.arange(num_rows), test_size=0.2, random_state=random_state)
+    return train, test
+
+
+def _state(step: float, seed: int | None, repeat: int) -> int:
+    """Return the random state of a split: the published rule, or one drawn from a seed."""
+    if seed is None:
+        return math.ceil(step * (repeat + 1))
+    return int(np.random.SeedSequence([seed, repeat, int(10 * step)]).generate_state(1)[0])
 
 
 def _median_and_std(values: list[float]) -> dict[str, float | None]:
