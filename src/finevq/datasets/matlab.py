@@ -17,6 +17,7 @@ def read_matlab(path: Path) -> dict[str, Any]:
     """
     try:
         import scipy.io  # the evaluation extra
+        from scipy.io.matlab import MatReadError
     except ImportError:
         raise MissingExtraError("Reading .mat files", "evaluation") from None
     try:
@@ -24,7 +25,7 @@ def read_matlab(path: Path) -> dict[str, Any]:
         variables: dict[str, Any] = load(path)
     except FileNotFoundError:
         raise DatasetError(f"{path}: no such file") from None
-    except (NotImplementedError, ValueError, TypeError, OSError) as error:
+    except (MatReadError, NotImplementedError, ValueError, TypeError, OSError) as error:
         raise DatasetError(
             f"{path}: cannot be read as MATLAB v5 ({error}); save it with -v7 or as CSV"
         ) from None

@@ -11,7 +11,7 @@ import numpy as np
 
 from finevq.evaluation.measure import Vector
 
-_MAX_EVALUATIONS = 2000
+_MAX_EVALUATIONS = 200
 
 
 @dataclass(frozen=True, slots=True)
