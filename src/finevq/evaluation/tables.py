@@ -112,7 +112,7 @@ class Table:
             return False
         best = _value(ranked[0], column) or 0.0
         slack = 0.5 * 10**-column.digits
-        return value >= best - slack if column.higher_is_better else value <= best + slack
+        return bool(value >= best - slack if column.higher_is_better else value <= best + slack)
 
     def undefined_cells(self) -> list[str]:
         """Return a sentence for each measured cell without a number: its reason."""
