@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from finevq.cli import data_sets
+
 _Sources = Annotated[
     list[Path] | None,
     typer.Option("--sources", help="Folder of photographs and clips; may be given several times."),
@@ -28,6 +30,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Data sets: synthesize, preview, sources.")
     group.command("synthesize")(synthesize)
     group.command("sources")(sources)
+    data_sets.register_on(group)
     app.add_typer(group, name="data")
 
 

@@ -1,19 +1,61 @@
 """`finevq evaluate`: features, predictions, floors and the paper's tables."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table as RichTable
+from typer.core import TyperGroup
 
-group = typer.Typer(no_args_is_help=True, help="Metrics, floors and the paper's tables.")
+if TYPE_CHECKING:
+    from finevq.evaluation.run import Report
+    from finevq.inference.session import Session
+
 _log = Console(stderr=True)
+
+
+class _Group(TyperGroup):
+    """Lets `finevq evaluate predictions.csv ...` stand for `finevq evaluate scores ...`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - click's own types
+        if args and args[0] not in self.commands and args[0].lower().endswith(".csv"):
+            args = ["scores", *args]
+        return super().resolve_command(ctx, args)
+
+
+group = typer.Typer(
+    cls=_Group, no_args_is_help=True, help="Metrics, floors and the paper's tables."
+)
+
+Data = Annotated[
+    list[str],
+    typer.Option("--data", help="NAME=PATH of a data set (folder or label file); repeatable."),
+]
+Videos = Annotated[
+    list[str] | None,
+    typer.Option("--videos", help="NAME=FOLDER of its videos, where that is another folder."),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="Preset, folder or hub id of a model to judge; repeatable."),
+]
+PredictionFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--predictions", help="CSV of scores to judge as a method; repeatable."),
+]
+Out = Annotated[Path | None, typer.Option(help="Folder for Markdown, CSV, LaTeX, HTML and plots.")]
+Resamples = Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0: no intervals.")]
+Repeats = Annotated[int, typer.Option(min=1, help="Random splits where none is published.")]
+Seed = Annotated[int, typer.Option(help="Seed of bootstrap, splits and controls.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the `evaluate` group to the application."""
+    for number in range(1, 8):
+        group.command(f"table{number}", help=_TABLE_HELP[number])(_table_command(number))
     app.add_typer(group, name="evaluate")
 
 
@@ -76,3 +118,156 @@ def _show_summary(summary: dict[str, Any]) -> None:
 
 def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4f}"
+
+
+_TABLE_HELP = {
+    1: "Scores of six dimensions on FineVD, beside the paper's table 1.",
+    2: "Yes/no and which-questions on FineVD, beside table 2, with shortcut controls.",
+    3: "Scores on other data sets, beside table 3.",
+    4: "Train a head on other data sets, test on FineVD, beside table 4.",
+    5: "Train a head on FineVD, test on other data sets, beside table 5.",
+    6: "Ablation, beside table 6.",
+    7: "Running time, beside table 7.",
+}
+
+
+def _table_command(number: int) -> Callable[..., None]:
+    def command(
+        data: Data,
+        videos: Videos = None,
+        model: Models = None,
+        predictions: PredictionFiles = None,
+        out: Out = None,
+        resamples: Resamples = 1000,
+        repeats: Repeats = 100,
+        seed: Seed = 0,
+    ) -> None:
+        _run([number], data, videos, model, predictions, out, resamples, repeats, seed)
+
+    return command
+
+
+@group.command("tables")
+def evaluate_tables(
+    data: Data,
+    only: Annotated[str, typer.Option(help="Which of the seven, such as 1,2,4.")] = "1,2,3,4,5,6,7",
+    videos: Videos = None,
+    model: Models = None,
+    predictions: PredictionFiles = None,
+    out: Out = None,
+    resamples: Resamples = 1000,
+    repeats: Repeats = 100,
+    seed: Seed = 0,
+) -> None:
+    """Compute several of the paper's tables in one go, one pass of each model over the videos."""
+    try:
+        numbers = [int(word) for word in only.split(",") if word.strip()]
+    except ValueError:
+        raise typer.BadParameter(f"--only {only}: numbers from 1 to 7 with commas") from None
+    _run(numbers, data, videos, model, predictions, out, resamples, repeats, seed)
+
+
+@group.command("scores")
+def evaluate_scores(
+    predictions: Annotated[
+        list[Path], typer.Argument(help="CSV of predictions: video, score or dimensions.")
+    ],
+    dataset: Annotated[str, typer.Option("--dataset", help="Name of the data set.")],
+    path: Annotated[Path, typer.Option("--path", help="Its folder or label file.", exists=True)],
+    lower_is_better: Annotated[
+        bool, typer.Option("--lower-is-better", help="Scores fall as quality rises.")
+    ] = False,
+    out: Out = None,
+    resamples: Resamples = 1000,
+    seed: Seed = 0,
+) -> None:
+    """Judge predictions on a data set: `finevq evaluate predictions.csv --dataset NAME`."""
+    from finevq.evaluation.contenders import Contender, Options  # start-up time
+    from finevq.evaluation.joining import open_bench
+    from finevq.evaluation.predictions import PredictionFile
+    from finevq.evaluation.run import evaluate_predictions
+
+    contenders = [
+        Contender(scorer=PredictionFile(file, higher_is_better=not lower_is_better))
+        for file in predictions
+    ]
+    options = Options(num_resamples=resamples, seed=seed)
+    _show(evaluate_predictions(open_bench(dataset, path), contenders, options), out)
+
+
+def _run(
+    numbers: list[int],
+    data: list[str],
+    videos: list[str] | None,
+    models: list[str] | None,
+    predictions: list[Path] | None,
+    out: Path | None,
+    resamples: int,
+    repeats: int,
+    seed: int,
+) -> None:
+    from finevq.evaluation.assessments import AssessmentSource  # start-up time
+    from finevq.evaluation.contenders import Contender, Options, from_assessments
+    from finevq.evaluation.joining import count_frames, open_benches
+    from finevq.evaluation.predictions import PredictionFile
+    from finevq.evaluation.run import run_tables
+    from finevq.settings import load_settings
+
+    cache_dir = load_settings().cache_dir.expanduser() / "evaluation"
+    benches = open_benches(_pairs(data), _pairs(videos or []))
+    sessions = _load_models(models or [])
+    contenders = [
+        from_assessments(
+            AssessmentSource(
+                session.assess,
+                name=session.name,
+                version=session.version,
+                scale=session.scale,
+                cache_dir=cache_dir,
+            )
+        )
+        for session in sessions
+    ]
+    contenders += [Contender(scorer=PredictionFile(file)) for file in predictions or []]
+    with _log.status("scoring") as status:
+        options = Options(
+            num_resamples=resamples,
+            seed=seed,
+            repeats=repeats,
+            cache_dir=cache_dir,
+            progress=lambda done, total: status.update(f"video {done} of {total}"),
+        )
+        report = run_tables(
+            numbers,
+            benches,
+            contenders,
+            options,
+            num_frames=count_frames(benches) if 7 in numbers else {},
+            timed={session.name: session for session in sessions},
+        )
+    _show(report, out)
+
+
+def _load_models(names: list[str]) -> list["Session"]:
+    if not names:
+        return []
+    from finevq.inference.loading import load  # start-up time
+
+    return [load(name) for name in names]
+
+
+def _show(report: "Report", out: Path | None) -> None:
+    print(report.markdown())
+    if out is not None:
+        for path in report.write(out):
+            _log.print(f"wrote {path}", markup=False, highlight=False)
+
+
+def _pairs(options: list[str]) -> dict[str, Path]:
+    pairs = {}
+    for option in options:
+        name, sign, path = option.partition("=")
+        if not (name and sign and path):
+            raise typer.BadParameter(f"{option!r}: write NAME=PATH, such as finevd=/data/FineVD")
+        pairs[name.lower()] = Path(path)
+    return pairs
