@@ -36,6 +36,8 @@ class Adapter:
     """Published number of labelled videos; None: any."""
     scale: tuple[float, float]
     """Ends of the published MOS scale, higher is better."""
+    mos_limits: tuple[float, float] | None = None
+    """Where published labels leave the ends of the scale: how far; None: they do not."""
     label_files: tuple[str, ...]
     """Published names of the label file, best first; a folder is searched for them."""
     read: Callable[[Path], LabelSet]

@@ -105,10 +105,10 @@ def _correlations(labels: LabelSet) -> bytes:
             matrix[i, j] = pairs.get(f"{a}-{b}", pairs.get(f"{b}-{a}", 1.0))
     figure = _figure(0.75 * len(names) + 1.6, 0.6 * len(names) + 1.4)
     axes = figure.add_subplot(1, 1, 1)
-    axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
+    axes.imshow(matrix, cmap="Blues", vmin=matrix.min() - 0.15, vmax=1.1, aspect="auto")
     for i in range(len(names)):
         for j in range(len(names)):
-            color = "white" if matrix[i, j] > 0.7 else _INK
+            color = "white" if matrix[i, j] > (matrix.min() + 1.0) / 2 else _INK
             axes.text(j, i, f"{matrix[i, j]:.3f}", ha="center", va="center", fontsize=9, color=color)
     axes.set_xticks(range(len(names)), names, fontsize=9)
     axes.set_yticks(range(len(names)), names, fontsize=9)
@@ -128,7 +128,7 @@ def _attributes(labels: LabelSet) -> bytes:
     for place, count in enumerate(counts):
         axes.text(count, place, f" {count}", va="center", fontsize=8, color=_SOFT)
     axes.set_yticks(range(len(names)), names, fontsize=8.5)
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_title("Distortions that annotators named", fontsize=10, color=_INK, loc="left")
     axes.set_xlabel("videos", fontsize=8, color=_SOFT)
     _style(axes)

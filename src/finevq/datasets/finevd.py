@@ -213,6 +213,7 @@ ADAPTER = Adapter(
     ),
     num_videos=5074,
     scale=(0.0, 100.0),
+    mos_limits=(-10.0, 100.0),  # rescaled Z-scores: a few noise MOS lie below 0, down to -8.6
     label_files=("MOS_train.csv", "labels.csv"),
     read=read,
     columns=frozenset({"video", "split", "mos_color", "mos_overall"}),

@@ -41,10 +41,10 @@ def read(path: Path) -> LabelSet:
         )
         for line, row in enumerate(rows, start=2)
     )
-    overall = [video.mos[Dimension.OVERALL] for video in videos]
+    found = [mos for video in videos for mos in video.mos.values()]
     low = optional_number(rows[0], "scale_min")
     high = optional_number(rows[0], "scale_max")
-    scale = (min(overall) if low is None else low, max(overall) if high is None else high)
+    scale = (min(found) if low is None else low, max(found) if high is None else high)
     return LabelSet(name=ADAPTER.name, scale=scale, videos=videos, source=str(path))
 
 

@@ -56,7 +56,8 @@ def check_labels(labels: LabelSet, adapter: Adapter) -> list[str]:
     counts = Counter(video.name for video in labels.videos)
     if twice := sorted(name for name, count in counts.items() if count > 1):
         problems.append(f"named twice: {', '.join(twice)}")
-    low, high = labels.scale
+    is_usual = labels.scale == adapter.scale
+    low, high = adapter.mos_limits if is_usual and adapter.mos_limits else labels.scale
     outside = [
         f"{video.name} ({dimension} {mos:g})"
         for video in labels.videos
@@ -86,20 +87,25 @@ def check_labels(labels: LabelSet, adapter: Adapter) -> list[str]:
 def locate(labels: LabelSet, adapter: Adapter, root: Path) -> dict[str, Path]:
     """Return the file of each labelled video that is under `root`.
 
-    Files are matched by the adapter's id, then by bare name; suffix and sub-folder do not matter.
+    Files are matched by the adapter's id, then by bare name where that is unique; suffix and
+    sub-folder do not matter.
     """
     files = video_files(root)
-    by_id: dict[str, Path] = {}
-    for file in files:
-        by_id.setdefault(file.stem, file)
+    stems = Counter(Path(video.name).stem for video in labels.videos)
+    by_id = {file.stem: file for file in reversed(files) if stems[file.stem] == 1}
     for file in files:
         by_id[adapter.id_of_file(file.relative_to(root))] = file
         by_id[file.relative_to(root).as_posix()] = file
     found = {}
     for video in labels.videos:
         name = Path(video.name)
-        keys = (video.name, name.with_suffix("").as_posix() if name.suffix else video.name)
-        match = next((by_id[key] for key in (*keys, name.stem) if key in by_id), None)
+        keys: tuple[str, ...] = (
+            video.name,
+            name.with_suffix("").as_posix() if name.suffix else video.name,
+        )
+        if stems[name.stem] == 1:
+            keys = (*keys, name.stem)
+        match = next((by_id[key] for key in keys if key in by_id), None)
         if match is not None:
             found[video.name] = match
     return found

@@ -32,11 +32,11 @@ def bars(table: Table, columns: Sequence[Column], *, value_name: str) -> bytes:
         A PNG.
     """
     chosen = list(columns)[:8]
-    per_line = min(4, len(chosen))
+    per_line = min(3 if len(chosen) in {5, 6} else 4, len(chosen))
     num_lines = math.ceil(len(chosen) / per_line)
     num_rows = max(len(_drawn_rows(table, column)) for column in chosen)
     height = num_lines * (0.26 * num_rows + 0.9)
-    figure = _figure(3.2 * per_line, height)
+    figure = _figure(max(4.2, 3.4 * per_line), height)
     for place, column in enumerate(chosen):
         axes = figure.add_subplot(num_lines, per_line, place + 1)
         _draw_bars(axes, table, column)
@@ -100,7 +100,7 @@ def _draw_bars(axes: Any, table: Table, column: Column) -> None:  # noqa: ANN401
         text = f"{value:.{column.digits}f}"
         axes.text(max(end, 0) + 0.02, place, text, va="center", fontsize=7.5, color=_INK)
     axes.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(rows), 3) - 0.4, -0.6)  # a lone bar stays a bar
     values = [row.cells[column.key].measure.value for row in rows]
     axes.set_xlim(min(0.0, *values, 0.0), 1.18 * max(1.0, *values, 1.0))
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1.0])

@@ -125,7 +125,7 @@ class Table:
                     reason = (row.name, cell.measure.undefined_because)
                     reasons.setdefault(reason, []).append(name)
         return [
-            f"{row}: {', '.join(names)} undefined, because {reason}."
+            f"{row}: {_listed(names, len(self.columns))} undefined, because {reason}."
             for (row, reason), names in reasons.items()
         ]
 
@@ -204,6 +204,12 @@ def to_latex(table: Table) -> str:
     lines += [r"\bottomrule\end{tabular}", r"\end{table}"]
     notes = [f"% {note}" for note in table.all_notes()]
     return "\n".join([*lines, *notes]) + "\n"
+
+
+def _listed(names: Sequence[str], num_columns: int) -> str:
+    if len(names) == num_columns:
+        return "everything is"
+    return ", ".join(names) if len(names) <= 4 else f"{len(names)} of {num_columns} columns"
 
 
 def _value(row: Row, column: Column) -> float | None:
