@@ -1,4 +1,4 @@
-"""`finevq data describe` and `finevq data verify`: published data sets and their files."""
+"""`finevq data describe`, `verify` and `release`: published data sets and their files."""
 
 import json
 from pathlib import Path
@@ -17,9 +17,10 @@ Root = Annotated[
 
 
 def register_on(group: typer.Typer) -> None:
-    """Add both commands to the `data` group."""
+    """Add the commands to the `data` group."""
     group.command("describe")(describe_data_set)
     group.command("verify")(verify_data_set)
+    group.command("release")(write_finevd_release)
 
 
 def describe_data_set(
@@ -79,6 +80,19 @@ def verify_data_set(
         _show_verification(dict(to_json(found)))
     if not found.is_sound:
         raise typer.Exit(1)
+
+
+def write_finevd_release(
+    synthetic: Annotated[Path, typer.Argument(help="Folder of `finevq data synthesize`.")],
+    out: Annotated[Path, typer.Argument(help="Empty folder for the release.")],
+    seed: Annotated[int, typer.Option(help="Of distractors and option order.")] = 0,
+) -> None:
+    """Write a synthesized data set in FineVD's release layout, with its question files."""
+    from finevq.datasets.finevd_release import labels_of_synthetic, write_release  # start-up
+
+    labels, paths = labels_of_synthetic(synthetic)
+    write_release(labels, paths, out, seed=seed)
+    print(f"{len(labels)} videos in {out}; evaluate with --data finevd={out}")
 
 
 def _show_description(facts: dict[str, Any]) -> None:
