@@ -46,6 +46,10 @@ PredictionFiles = Annotated[
     list[Path] | None,
     typer.Option("--predictions", help="CSV of scores to judge as a method; repeatable."),
 ]
+Answers = Annotated[
+    list[Path] | None,
+    typer.Option("--answers", help="Result file of lmms-eval (.jsonl) or VLMEvalKit (.tsv)."),
+]
 Out = Annotated[Path | None, typer.Option(help="Folder for Markdown, CSV, LaTeX, HTML and plots.")]
 Resamples = Annotated[int, typer.Option(min=0, help="Bootstrap resamples; 0: no intervals.")]
 Repeats = Annotated[int, typer.Option(min=1, help="Random splits where none is published.")]
@@ -137,12 +141,14 @@ def _table_command(number: int) -> Callable[..., None]:
         videos: Videos = None,
         model: Models = None,
         predictions: PredictionFiles = None,
+        answers: Answers = None,
         out: Out = None,
         resamples: Resamples = 1000,
         repeats: Repeats = 100,
         seed: Seed = 0,
     ) -> None:
-        _run([number], data, videos, model, predictions, out, resamples, repeats, seed)
+        files = (predictions or [], answers or [])
+        _run([number], data, videos, model, files, out, resamples, repeats, seed)
 
     return command
 
@@ -154,6 +160,7 @@ def evaluate_tables(
     videos: Videos = None,
     model: Models = None,
     predictions: PredictionFiles = None,
+    answers: Answers = None,
     out: Out = None,
     resamples: Resamples = 1000,
     repeats: Repeats = 100,
@@ -164,7 +171,23 @@ def evaluate_tables(
         numbers = [int(word) for word in only.split(",") if word.strip()]
     except ValueError:
         raise typer.BadParameter(f"--only {only}: numbers from 1 to 7 with commas") from None
-    _run(numbers, data, videos, model, predictions, out, resamples, repeats, seed)
+    files = (predictions or [], answers or [])
+    _run(numbers, data, videos, model, files, out, resamples, repeats, seed)
+
+
+@group.command("export")
+def export_questions(
+    out: Annotated[Path, typer.Argument(help="Folder for the task files.")],
+    data: Data,
+    seed: Seed = 0,
+) -> None:
+    """Write FineVD's questions and scores for lmms-eval and VLMEvalKit."""
+    from finevq.evaluation.interchange import export_all  # start-up time
+    from finevq.evaluation.joining import open_benches
+
+    for bench in open_benches(_pairs(data), {}).values():
+        for path in export_all(bench.test_labels(), out, seed=seed):
+            print(path)
 
 
 @group.command("scores")
@@ -200,7 +223,7 @@ def _run(
     data: list[str],
     videos: list[str] | None,
     models: list[str] | None,
-    predictions: list[Path] | None,
+    files: tuple[list[Path], list[Path]],
     out: Path | None,
     resamples: int,
     repeats: int,
@@ -208,6 +231,7 @@ def _run(
 ) -> None:
     from finevq.evaluation.assessments import AssessmentSource  # start-up time
     from finevq.evaluation.contenders import Contender, Options, from_assessments
+    from finevq.evaluation.interchange import ImportedAnswers
     from finevq.evaluation.joining import count_frames, open_benches
     from finevq.evaluation.predictions import PredictionFile
     from finevq.evaluation.run import run_tables
@@ -228,7 +252,9 @@ def _run(
         )
         for session in sessions
     ]
-    contenders += [Contender(scorer=PredictionFile(file)) for file in predictions or []]
+    contenders += [Contender(scorer=PredictionFile(file)) for file in files[0]]
+    imported = [ImportedAnswers(file) for file in files[1]]
+    contenders += [Contender(scorer=found, answerer=found) for found in imported]
     with _log.status("scoring") as status:
         options = Options(
             num_resamples=resamples,
