@@ -21,6 +21,7 @@ def register_on(group: typer.Typer) -> None:
     group.command("describe")(describe_data_set)
     group.command("verify")(verify_data_set)
     group.command("release")(write_finevd_release)
+    group.command("split")(split_data_set)
 
 
 def describe_data_set(
@@ -93,6 +94,25 @@ def write_finevd_release(
     labels, paths = labels_of_synthetic(synthetic)
     write_release(labels, paths, out, seed=seed)
     print(f"{len(labels)} videos in {out}; evaluate with --data finevd={out}")
+
+
+def split_data_set(
+    name: Name,
+    path: Root,
+    out: Annotated[Path, typer.Argument(help="Split file to write (JSON).")],
+    ratio: Annotated[str, typer.Option(help="train:test or train:val:test.")] = "4:1:1",
+    seed: Annotated[int, typer.Option(help="Same seed, same split.")] = 0,
+    repeat: Annotated[int, typer.Option(help="Number of the split in the seed's series.")] = 0,
+) -> None:
+    """Write a random split with its hash; videos of one source stay together."""
+    from finevq.datasets.catalogue import adapter  # start-up time
+    from finevq.datasets.splits import parse_ratio, random_split
+
+    labels = adapter(name).read(path)
+    split = random_split(labels, parse_ratio(ratio), seed=seed, repeat=repeat)
+    split.save(out)
+    sizes = ", ".join(f"{part} {len(names)}" for part, names in split.parts.items())
+    print(f"{out}: {sizes}, hash {split.hash}")
 
 
 def _show_description(facts: dict[str, Any]) -> None:

@@ -38,6 +38,10 @@ Videos = Annotated[
     list[str] | None,
     typer.Option("--videos", help="NAME=FOLDER of its videos, where that is another folder."),
 ]
+Splits = Annotated[
+    list[str] | None,
+    typer.Option("--split", help="NAME=FILE: a split file instead of the published split."),
+]
 Models = Annotated[
     list[str] | None,
     typer.Option("--model", help="Preset, folder or hub id of a model to judge; repeatable."),
@@ -139,6 +143,7 @@ def _table_command(number: int) -> Callable[..., None]:
     def command(
         data: Data,
         videos: Videos = None,
+        split: Splits = None,
         model: Models = None,
         predictions: PredictionFiles = None,
         answers: Answers = None,
@@ -148,7 +153,9 @@ def _table_command(number: int) -> Callable[..., None]:
         seed: Seed = 0,
     ) -> None:
         files = (predictions or [], answers or [])
-        _run([number], data, videos, model, files, out, resamples, repeats, seed)
+        _run(
+            [number], (data, videos or [], split or []), model, files, out, resamples, repeats, seed
+        )
 
     return command
 
@@ -158,6 +165,7 @@ def evaluate_tables(
     data: Data,
     only: Annotated[str, typer.Option(help="Which of the seven, such as 1,2,4.")] = "1,2,3,4,5,6,7",
     videos: Videos = None,
+    split: Splits = None,
     model: Models = None,
     predictions: PredictionFiles = None,
     answers: Answers = None,
@@ -172,7 +180,7 @@ def evaluate_tables(
     except ValueError:
         raise typer.BadParameter(f"--only {only}: numbers from 1 to 7 with commas") from None
     files = (predictions or [], answers or [])
-    _run(numbers, data, videos, model, files, out, resamples, repeats, seed)
+    _run(numbers, (data, videos or [], split or []), model, files, out, resamples, repeats, seed)
 
 
 @group.command("export")
@@ -220,8 +228,7 @@ def evaluate_scores(
 
 def _run(
     numbers: list[int],
-    data: list[str],
-    videos: list[str] | None,
+    sets: tuple[list[str], list[str], list[str]],
     models: list[str] | None,
     files: tuple[list[Path], list[Path]],
     out: Path | None,
@@ -238,7 +245,7 @@ def _run(
     from finevq.settings import load_settings
 
     cache_dir = load_settings().cache_dir.expanduser() / "evaluation"
-    benches = open_benches(_pairs(data), _pairs(videos or []))
+    benches = open_benches(*map(_pairs, sets))
     sessions = _load_models(models or [])
     contenders = [
         from_assessments(

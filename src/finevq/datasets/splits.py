@@ -6,7 +6,7 @@ A split that cannot be named cannot be checked: every table prints the hash of t
 import hashlib
 import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +94,28 @@ def load_split(path: Path) -> Split:
     return split
 
 
+def apply_split(labels: LabelSet, split: Split) -> LabelSet:
+    """Return the videos of a split, each with its part as its split; the others are left out.
+
+    Raises:
+        DatasetError: the split is of another data set, or names videos that it does not have.
+    """
+    if split.data_set != labels.name:
+        raise DatasetError(f"the split is of {split.data_set}, the labels are of {labels.name}")
+    part_of = {name: part for part, names in split.parts.items() for name in names}
+    if unknown := sorted(set(part_of) - {video.name for video in labels.videos}):
+        raise DatasetError(
+            f"the split names {len(unknown)} videos that {labels.name} lacks: "
+            f"{', '.join(unknown[:5])}"
+        )
+    videos = tuple(
+        replace(video, split=part_of[video.name])
+        for video in labels.videos
+        if video.name in part_of
+    )
+    return LabelSet(name=labels.name, scale=labels.scale, videos=videos, source=labels.source)
+
+
 def published_split(labels: LabelSet) -> Split:
     """Return the split that the data set publishes.
 
@@ -107,6 +129,25 @@ def published_split(labels: LabelSet) -> Split:
         for part in labels.splits
     }
     return Split(data_set=labels.name, method="published", parts=parts)
+
+
+def parse_ratio(text: str) -> dict[str, float]:
+    """Return part names and shares of a ratio such as 80:20 or 4:1:1.
+
+    Raises:
+        DatasetError: not two or three positive numbers.
+
+    >>> parse_ratio("4:1:1")
+    {'train': 4.0, 'val': 1.0, 'test': 1.0}
+    """
+    names = {2: ("train", "test"), 3: ("train", "val", "test")}
+    try:
+        shares = [float(word) for word in text.split(":")]
+    except ValueError:
+        shares = []
+    if len(shares) not in names or min(shares) <= 0:
+        raise DatasetError(f"ratio {text!r}: write train:test or train:val:test, such as 4:1:1")
+    return dict(zip(names[len(shares)], shares, strict=True))
 
 
 def random_split(
