@@ -231,7 +231,7 @@ class ImportedAnswers:
         option = option_said(said, asked.options)
         if option is None:
             return Failure(clip.label, "DatasetError", f"{said!r} names none of the options")
-        return {option: 1.0}
+        return {other: float(other == option) for other in asked.options}
 
 
 def option_said(text: str, options: Sequence[str]) -> str | None:

@@ -76,7 +76,9 @@ def test_a_vlmevalkit_result_is_read_back(labels, tmp_path):
         writer.writerows({**row, "prediction": "A"} for row in rows)
     imported = ImportedAnswers(result)
     question = question_sets(labels, 0)["exist"][0].asked
-    assert imported.answer(Clip("", question.video), question) == {question.options[0]: 1.0}
+    answer = imported.answer(Clip("", question.video), question)
+    assert list(answer.values()) == [1, 0, 0, 0, 0]
+    assert answer[question.options[0]] == 1
 
 
 def test_nonsense_is_no_answer(labels, tmp_path):
