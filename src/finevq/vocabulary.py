@@ -85,6 +85,17 @@ RELEASE_SPELLINGS: Mapping[str, str] = MappingProxyType(
         "shooting system": "camera blur",
         "shooting system blur": "camera blur",
         "lagging": "stutter",
+        "shaking": "shake",
+        "flickering": "flicker",
+        "high contrast ratio": "high contrast",
+        "low contrast ratio": "low contrast",
+        "moire pattern": "moire",
+        "ring artifact": "ringing",
+        "gussian noise": "gaussian noise",
+        "guassian blur": "gaussian blur",
+        "sqaure artifact": "blocking",
+        "other color distortion": "other color",
+        "other tempporal distortion": "other temporal",
     }
 )
 """Spellings of the FineVD release that differ from the standard names."""

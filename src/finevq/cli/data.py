@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from finevq.cli import data_sets
+
 _Sources = Annotated[
     list[Path] | None,
     typer.Option("--sources", help="Folder of photographs and clips; may be given several times."),
@@ -30,6 +32,7 @@ def register(app: typer.Typer) -> None:
     group.command("preview")(preview)
     group.command("sources")(sources)
     group.command("fetch-wallpapers")(fetch_wallpapers)
+    data_sets.register_on(group)
     app.add_typer(group, name="data")
 
 

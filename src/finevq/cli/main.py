@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 import finevq
-from finevq.cli import ask, assess, data, info, models, train
+from finevq.cli import ask, assess, data, evaluate, info, models, train
 from finevq.cli.console import show_error
 from finevq.errors import FineVQError
 
@@ -50,6 +50,7 @@ info.register(app)
 models.register(app)
 data.register(app)
 train.register(app)
+evaluate.register(app)
 
 
 def run() -> None:
