@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import finevq
+from finevq.cli import study
 from finevq.errors import FineVQError
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ def _options(
 
 
 # --- command groups, one line each: `from finevq.cli import x; x.register(app)` ---
+study.register(app)
 
 
 def run() -> None:
