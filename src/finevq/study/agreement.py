@@ -65,7 +65,7 @@ def sos_parameter(votes: FloatArray, scale: tuple[float, float]) -> float:
         votes: (E, S, R), NaN where missing.
         scale: Lowest and highest possible vote.
 
-    >>> sos_parameter(np.array([[[1.0], [5.0]], [[3.0], [3.0]]]), (1, 5))
+    >>> round(sos_parameter(np.array([[[1.0], [5.0]], [[3.0], [3.0]]]), (1, 5)), 6)
     1.0
     """
     rows = by_stimulus(votes)
@@ -98,7 +98,7 @@ def krippendorff_alpha(votes: FloatArray, level: Literal["interval", "ordinal"])
     distance = _distances(values, margins, level)
     observed = float((coincidences * distance).sum())
     expected = float((np.outer(margins, margins) * distance).sum()) / (margins.sum() - 1.0)
-    return 1.0 - observed / expected if expected > 0 else float("nan")
+    return float(1.0 - observed / expected) if expected > 0 else float("nan")
 
 
 def correlation_with_others(votes: FloatArray) -> FloatArray:
