@@ -16,10 +16,15 @@ from typing import Any, TypeVar
 from finevq.errors import ConfigError, DatasetError, MissingExtraError, NoVideosFoundError
 from finevq.vocabulary import ATTRIBUTES, DIMENSIONS, Dimension, levels_of
 
-VIDEO_SUFFIXES = frozenset(
-    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".flv", ".wmv", ".mpg"]
-    + [".mpeg", ".3gp", ".ogv", ".y4m"]
-)
+VIDEO_SUFFIXES = frozenset([".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts"]) | {
+    ".flv",
+    ".wmv",
+    ".mpg",
+    ".mpeg",
+    ".3gp",
+    ".ogv",
+    ".y4m",
+}
 
 _CONSENT = (
     "You will watch short videos and say how good they look. You can stop at any time without "

@@ -231,7 +231,7 @@ def _check_limits(stream: VideoStream, path: Path, settings: Settings) -> None:
             f"{path} has frames of {stream.width}x{stream.height}; "
             f"at most {settings.max_frame_pixels} pixels are allowed"
         )
-    duration = float(stream.duration * stream.time_base) if stream.duration else 0.0
+    duration = float((stream.duration or 0) * (stream.time_base or 0))
     if duration > settings.max_duration_seconds:
         raise VideoLimitError(
             f"{path} lasts {duration:.0f} s; allowed are {settings.max_duration_seconds:.0f} s"
@@ -254,10 +254,11 @@ def _frame_rate(steps: NDArray[np.float64], declared: float) -> float:
 
 
 def _is_constant(steps: NDArray[np.float64], tick: float) -> bool:
-    """Tell whether all steps are equal up to the rounding of time stamps (one tick either way)."""
+    """Tell whether all steps are equal up to rounding: to ticks, or once to milliseconds."""
     if steps.size == 0:
         return True
-    return bool(np.ptp(steps) <= 2.0 * tick + 1e-9 or np.ptp(steps) < 0.02 * np.median(steps))
+    rounding = max(2.0 * tick, 2.1e-3)
+    return bool(np.ptp(steps) <= rounding)
 
 
 def _remux(path: Path, copy: Path) -> None:
@@ -277,7 +278,7 @@ def _num_frames(path: Path) -> int:
         return sum(1 for _ in container.decode(container.streams.video[0]))
 
 
-def _complete_decode_times(packets: list[av.Packet]) -> None:
+def _complete_decode_times(packets: list[av.Packet[VideoStream]]) -> None:
     """Give the first packets the decoding times that Matroska does not store."""
     known = next((index for index, packet in enumerate(packets) if packet.dts is not None), None)
     if known is None:
