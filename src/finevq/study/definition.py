@@ -162,11 +162,11 @@ def standard_scale(dimension: Dimension) -> DimensionScale:
     )
 
 
-def load_definition(path: Path) -> StudyDefinition:
-    """Read `study.yaml`.
+def load_values(path: Path) -> dict[str, Any]:
+    """Read the plain values of `study.yaml`, checked by `build_definition`.
 
     Raises:
-        ConfigError: the file is missing, no mapping, or has an unknown or impossible value.
+        ConfigError: the file is missing, no mapping, or holds an impossible value.
         MissingExtraError: PyYAML is not installed.
     """
     try:
@@ -181,7 +181,8 @@ def load_definition(path: Path) -> StudyDefinition:
         raise ConfigError(f"{path} is no YAML: {error}") from None
     if values is not None and not isinstance(values, Mapping):
         raise ConfigError(f"{path} must be a mapping of settings, not {type(values).__name__}")
-    return build_definition(values or {})
+    build_definition(values or {})
+    return dict(values or {})
 
 
 def build_definition(values: Mapping[str, Any]) -> StudyDefinition:

@@ -5,6 +5,7 @@ A flag is a reason to look and to talk, not a verdict: the verdict is the analys
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def flags_of(
 
 def _straight_lining(ballots: Sequence[BallotRecord]) -> Flag | None:
     longest = run = 1
-    for before, after in zip(ballots, ballots[1:], strict=False):
+    for before, after in pairwise(ballots):
         run = run + 1 if before.levels == after.levels else 1
         longest = max(longest, run)
     if longest < min(SAME_RUN, len(ballots)):

@@ -278,7 +278,7 @@ def _num_frames(path: Path) -> int:
         return sum(1 for _ in container.decode(container.streams.video[0]))
 
 
-def _complete_decode_times(packets: list[av.Packet[VideoStream]]) -> None:
+def _complete_decode_times(packets: "list[av.Packet[VideoStream]]") -> None:
     """Give the first packets the decoding times that Matroska does not store."""
     known = next((index for index, packet in enumerate(packets) if packet.dts is not None), None)
     if known is None:
