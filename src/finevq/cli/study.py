@@ -114,6 +114,28 @@ def password(
 
 
 @study.command()
+def screen(
+    videos: Annotated[Path, typer.Argument(help="Folder of videos, or a CSV manifest.")],
+    count: Annotated[int | None, typer.Option(min=1, help="Pick that many, diverse.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="CSV; stdout without.")
+    ] = None,
+) -> None:
+    """Measure clips (SI, TI, colorfulness, brightness ...) and pick a diverse subset."""
+    from finevq.settings import load_settings
+    from finevq.study.clip_screening import measure_all, write_manifest
+
+    screened = measure_all(
+        videos,
+        load_settings(),
+        count,
+        on_clip=lambda name, problem: print(f"{name}: {problem or 'measured'}", file=sys.stderr),
+    )
+    write_manifest(screened, output)
+    print(screened.summary(), file=sys.stderr)
+
+
+@study.command()
 def analyze(
     votes: Annotated[
         Path,
@@ -129,28 +151,133 @@ def analyze(
     dimension: Annotated[str | None, typer.Option(help="Only this dimension.")] = None,
     dmos: Annotated[bool, typer.Option("--dmos", help="Relative to hidden references.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a report with figures.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Write labels as FineVD has them: .csv or .parquet.")
+    ] = None,
 ) -> None:
     """Turn votes into quality, with intervals, and say who was rejected."""
     from finevq.study.analysis import analyze as run_analysis
     from finevq.study.analysis import to_json
-    from finevq.study.vote_files import read_votes
+    from finevq.study.outputs import load_votes, write_outputs
 
-    analyses = run_analysis(read_votes(votes), method=method, dimension=dimension, dmos=dmos)
+    loaded = load_votes(votes)
+    analyses = run_analysis(loaded.tables, method=method, dimension=dimension, dmos=dmos)
+    write_outputs(loaded, analyses, html=html, labels=labels)
     if as_json:
         json.dump(to_json(analyses), sys.stdout, indent=2)
         print()
         return
     console = Console()
     for name, analysis in analyses.items():
-        table = Table(title=f"{name}, {method}")
-        for column in ("stimulus", "quality", "95 % interval", "votes"):
-            table.add_column(column, justify="left" if column == "stimulus" else "right")
-        ci95 = analysis.estimate.ci95
-        for index, stimulus in enumerate(analysis.table.stimuli):
-            table.add_row(
-                stimulus,
-                f"{analysis.estimate.quality[index]:.3f}",
-                f"{ci95[index, 0]:.3f} .. {ci95[index, 1]:.3f}",
-                str(analysis.estimate.num_votes[index]),
-            )
+        table = Table("stimulus", title=f"{name}, {method}")
+        for column in ("quality", "95 % interval", "votes"):
+            table.add_column(column, justify="right")
+        for cells in analysis.to_text_rows():
+            table.add_row(*cells)
         console.print(table)
+        console.print(analysis.rejection_sentence())
+
+
+@study.command()
+def export(
+    folder: StudyFolder,
+    output: Annotated[Path, typer.Option("--output", "-o", help="New or existing folder.")],
+) -> None:
+    """Write votes for other tools (CSV, sureal's JSON, P.910's CSV); nothing personal."""
+    from finevq.study.exports import write_export
+    from finevq.study.folder import open_study
+    from finevq.study.results import read_results
+
+    store = open_study(folder)
+    for path in write_export(read_results(store), output):
+        print(path)
+    store.log("owner", "export", output.name)
+    store.close()
+
+
+@study.command()
+def qa(
+    labels: Annotated[Path, typer.Argument(help="A label file, or a study folder.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="JSON lines; stdout without.")
+    ] = None,
+    family: Annotated[list[str] | None, typer.Option(help="Only this family; repeatable.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    endpoint: Annotated[
+        str | None, typer.Option(help="OpenAI-compatible API that says pairs in other words.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="The endpoint's model.")] = "default",
+    key_file: Annotated[Path | None, typer.Option(help="File with the endpoint's key.")] = None,
+    revise: Annotated[
+        Path | None, typer.Option(metavar="STUDY", help="Put the pairs up for revision there.")
+    ] = None,
+    revised: Annotated[
+        bool, typer.Option("--revised", help="Write the pairs that people accepted instead.")
+    ] = False,
+) -> None:
+    """Build question-answer pairs, check them, and audit them for shortcuts."""
+    from finevq.study.qa import FAMILIES
+    from finevq.study.qa_building import BuildOptions, build, write_pairs
+    from finevq.study.qa_phrasing import Endpoint
+
+    speaker = (
+        Endpoint(url=endpoint, model=model, key=key_file.read_text().strip() if key_file else "")
+        if endpoint
+        else None
+    )
+    built = build(
+        labels,
+        BuildOptions(
+            families=tuple(family or FAMILIES),
+            seed=seed,
+            endpoint=speaker,
+            revise_in=revise,
+            revised_only=revised,
+        ),
+    )
+    write_pairs(built.pairs, output)
+    print(built.summary(), file=sys.stderr)
+
+
+@study.command("delete-subject")
+def delete_subject(
+    folder: StudyFolder,
+    subject: Annotated[str, typer.Argument(help="As in S03.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a subject and everything that he said."""
+    from finevq.study.folder import open_study
+
+    if not yes:
+        typer.confirm(f"Delete everything of {subject}? This cannot be undone.", abort=True)
+    store = open_study(folder)
+    store.delete_subject(subject)
+    store.close()
+    print(f"{subject} is deleted; backups made before still hold him")
+
+
+@study.command()
+def backup(
+    folder: StudyFolder,
+    output: Annotated[Path, typer.Option("--output", "-o", help="New file.")],
+) -> None:
+    """Copy the database while the server runs (SQLite)."""
+    from finevq.study.folder import open_study
+
+    store = open_study(folder)
+    store.backup(output)
+    store.close()
+    print(output)
+
+
+@study.command()
+def audit(folder: StudyFolder) -> None:
+    """Print the audit log."""
+    from finevq.study.folder import open_study
+    from finevq.study.rendering import when
+
+    store = open_study(folder)
+    for entry in store.audit_log():
+        print(f"{when(entry.at)}\t{entry.actor}\t{entry.action}\t{entry.detail}")
+    store.close()

@@ -43,6 +43,33 @@ class Analysis:
             ],
         }
 
+    def to_text_rows(self) -> list[tuple[str, str, str, str]]:
+        """Return (stimulus, quality, interval, votes) as text."""
+        return [
+            (
+                name,
+                _decimals(self.estimate.quality[index]),
+                f"{_decimals(low)} .. {_decimals(high)}",
+                str(self.estimate.num_votes[index]),
+            )
+            for index, (name, (low, high)) in enumerate(
+                zip(self.table.stimuli, self.estimate.ci95, strict=True)
+            )
+        ]
+
+    def rejection_sentence(self) -> str:
+        """Say who was rejected."""
+        names = [
+            name
+            for name, is_out in zip(self.table.subjects, self.estimate.rejected, strict=True)
+            if is_out
+        ]
+        return f"rejected: {', '.join(names)}" if names else "no subject is rejected"
+
+
+def _decimals(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
 
 def analyze(
     tables: Mapping[str, VoteTable],

@@ -26,6 +26,10 @@ VIDEO_SUFFIXES = frozenset([".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".t
     ".y4m",
 }
 
+NO_ATTRIBUTE = "none"
+OTHER_ATTRIBUTE = "other"
+"""Choices that every list of attributes ends with."""
+
 _CONSENT = (
     "You will watch short videos and say how good they look. You can stop at any time without "
     "giving a reason, and ask for your answers to be deleted. We keep your answers under a number, "

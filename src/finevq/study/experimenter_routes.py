@@ -33,7 +33,7 @@ class NotLoggedInError(StudyError):
 
 def experimenter_router(store: Store) -> APIRouter:
     """Build the routes below /experimenter."""
-    router = APIRouter(prefix="/experimenter")
+    router = APIRouter()
     _add_login(router, store)
     pages = APIRouter(dependencies=[Depends(_guard(store))])
     _add_progress(pages, store)
@@ -43,11 +43,11 @@ def experimenter_router(store: Store) -> APIRouter:
 
 
 def _add_login(router: APIRouter, store: Store) -> None:
-    @router.get("/login", response_class=HTMLResponse)
+    @router.get("/experimenter/login", response_class=HTMLResponse)
     def login_page() -> str:
         return render("login.html", title="Experimenter", failed=False)
 
-    @router.post("/login")
+    @router.post("/experimenter/login")
     def login(password: Annotated[str, Form(max_length=200)] = "") -> Response:
         with store.reading() as session:
             study = store.study(session)
@@ -68,7 +68,7 @@ def _add_login(router: APIRouter, store: Store) -> None:
         )
         return response
 
-    @router.post("/logout")
+    @router.post("/experimenter/logout")
     def logout() -> Response:
         response = RedirectResponse("/experimenter/login", status_code=303)
         response.delete_cookie(COOKIE)
@@ -76,39 +76,39 @@ def _add_login(router: APIRouter, store: Store) -> None:
 
 
 def _add_progress(pages: APIRouter, store: Store) -> None:
-    @pages.get("", response_class=HTMLResponse)
+    @pages.get("/experimenter", response_class=HTMLResponse)
     def overview() -> str:
         return render("overview.html", title=store.name, **_overview(read_results(store)))
 
-    @pages.get("/clips", response_class=HTMLResponse)
+    @pages.get("/experimenter/clips", response_class=HTMLResponse)
     def clips() -> str:
         return render("clips.html", title=store.name, **_clips(read_results(store)))
 
-    @pages.get("/subjects/{label}", response_class=HTMLResponse)
+    @pages.get("/experimenter/subjects/{label}", response_class=HTMLResponse)
     def subject(label: str) -> str:
         return render("subject.html", title=store.name, **_subject(read_results(store), label))
 
-    @pages.post("/subjects/{label}/delete")
+    @pages.post("/experimenter/subjects/{label}/delete")
     def delete(label: str, confirm: Annotated[str, Form()] = "") -> Response:
         if confirm != label:
             raise StudyError(f"type {label} to confirm that everything of {label} is to be deleted")
         store.delete_subject(label, actor="experimenter")
         return RedirectResponse("/experimenter", status_code=303)
 
-    @pages.get("/audit", response_class=HTMLResponse)
+    @pages.get("/experimenter/audit", response_class=HTMLResponse)
     def audit() -> str:
         return render("audit.html", title=store.name, entries=store.audit_log()[::-1])
 
 
 def _add_qa(pages: APIRouter, store: Store) -> None:
-    @pages.get("/qa", response_class=HTMLResponse)
+    @pages.get("/experimenter/qa", response_class=HTMLResponse)
     def qa() -> str:
         with store.reading() as session:
             pair = next_open(session, store.study(session))
             counts = count_by_status(session, store.study(session))
         return render("qa.html", title=store.name, pair=pair, counts=counts)
 
-    @pages.post("/qa/{pair_id}")
+    @pages.post("/experimenter/qa/{pair_id}")
     def revise_pair(
         pair_id: int,
         action: Annotated[str, Form()],

@@ -9,12 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from finevq.errors import DatasetError, MissingExtraError
 from finevq.study.analysis import Analysis
-from finevq.study.results import BallotRecord, StudyResults
-from finevq.study.sessions import NO_ATTRIBUTE, OTHER_ATTRIBUTE
+from finevq.study.definition import NO_ATTRIBUTE, OTHER_ATTRIBUTE
 from finevq.vocabulary import (
     ALL_ATTRIBUTES,
     DIMENSIONS,
@@ -26,6 +25,9 @@ from finevq.vocabulary import (
     level_index,
     levels_of,
 )
+
+if TYPE_CHECKING:  # they need the extra `study`, which reading a label file does not
+    from finevq.study.results import BallotRecord, StudyResults
 
 NO_DISTORTION = NO_FAULT
 MAJORITY = 0.5
@@ -68,7 +70,7 @@ class VideoLabels:
         return row
 
 
-def make_labels(results: StudyResults, analyses: Mapping[str, Analysis]) -> list[VideoLabels]:
+def make_labels(results: "StudyResults", analyses: Mapping[str, Analysis]) -> list[VideoLabels]:
     """Join quality and attributes; rejected subjects of a dimension have no say in it.
 
     Args:
@@ -103,6 +105,23 @@ def make_labels(results: StudyResults, analyses: Mapping[str, Analysis]) -> list
             )
         )
     return labels
+
+
+def labels_of_votes(analyses: Mapping[str, Analysis]) -> list[VideoLabels]:
+    """Return labels of votes without attributes: MOS and levels of the paper's dimensions."""
+    known = {Dimension(name): a for name, a in analyses.items() if name in set(Dimension)}
+    if not known:
+        return []
+    levels = {dimension: _levels(analysis, dimension) for dimension, analysis in known.items()}
+    stimuli = next(iter(known.values())).table.stimuli
+    return [
+        VideoLabels(
+            video=name,
+            mos={d: _quality(a, name) for d, a in known.items() if name in a.table.stimuli},
+            levels={d: levels[d][name] for d in known if name in levels[d]},
+        )
+        for name in stimuli
+    ]
 
 
 def write_labels(labels: Sequence[VideoLabels], path: Path) -> None:
@@ -201,7 +220,7 @@ def _is_rejected(analysis: Analysis, subject: str) -> bool:
 
 
 def _decide(
-    dimension: Dimension, ballots: Sequence[BallotRecord]
+    dimension: Dimension, ballots: "Sequence[BallotRecord]"
 ) -> tuple[bool, tuple[str, ...], float]:
     """Return whether distorted, by which attributes, and how many agree that it is or is not."""
     choices = [ballot.attributes.get(dimension, (NO_ATTRIBUTE,)) for ballot in ballots]

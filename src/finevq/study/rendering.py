@@ -16,7 +16,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["when"] = _when
+    environment.filters["when"] = when
     return environment
 
 
@@ -25,7 +25,8 @@ def render(page: str, **values: object) -> str:
     return _environment().get_template(page).render(**values)
 
 
-def _when(seconds: float | None) -> str:
+def when(seconds: float | None) -> str:
+    """Return a time as text, in UTC; an empty string for None."""
     if seconds is None:
         return ""
     return time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds)) + " UTC"

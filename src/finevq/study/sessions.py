@@ -15,12 +15,17 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from finevq.errors import StudyError
-from finevq.study.definition import DimensionScale, Role, StudyDefinition, build_definition
+from finevq.study.definition import (
+    NO_ATTRIBUTE,
+    OTHER_ATTRIBUTE,
+    DimensionScale,
+    Role,
+    StudyDefinition,
+    build_definition,
+)
 from finevq.study.store import Store, hash_token
 from finevq.study.tables import Ballot, Choice, Playback, Presentation, Rating, Study, Subject
 
-NO_ATTRIBUTE = "none"
-OTHER_ATTRIBUTE = "other"
 MAX_TEXT = 300
 PLAYED_SHARE = 0.9
 """Share of a clip's duration that must have passed between its start and its end."""

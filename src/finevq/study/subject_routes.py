@@ -9,11 +9,9 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
-from finevq.study.definition import StudyDefinition
+from finevq.study.definition import NO_ATTRIBUTE, OTHER_ATTRIBUTE, StudyDefinition
 from finevq.study.rendering import render
 from finevq.study.sessions import (
-    NO_ATTRIBUTE,
-    OTHER_ATTRIBUTE,
     BallotForm,
     Outcome,
     Stage,
@@ -49,7 +47,7 @@ class BallotMessage(BaseModel):
 
 def subject_router(store: Store, folder: Path) -> APIRouter:
     """Build the routes below /s/{token}."""
-    router = APIRouter(prefix="/s/{token}")
+    router = APIRouter()
     _add_pages(router, store)
     _add_player(router, store, folder)
     return router
@@ -61,30 +59,30 @@ def _add_pages(router: APIRouter, store: Store) -> None:
     def back(token: str) -> RedirectResponse:
         return RedirectResponse(f"/s/{token}", status_code=303)
 
-    @router.get("", response_class=HTMLResponse)
+    @router.get("/s/{token}", response_class=HTMLResponse)
     def page(token: str) -> str:
         state = SubjectSession(store, token).state()
         return _page(Stage(state["stage"]), store.definition(), state, token)
 
-    @router.post("/consent")
+    @router.post("/s/{token}/consent")
     def consent(token: str, agree: Annotated[str, Form()] = "") -> Response:
         if agree == "yes":
             SubjectSession(store, token).consent()
         return back(token)
 
-    @router.post("/questionnaire")
+    @router.post("/s/{token}/questionnaire")
     async def questionnaire(token: str, request: Request) -> Response:
         SubjectSession(store, token).answer_questionnaire(await _form_of(request))
         return back(token)
 
-    @router.post("/viewing")
+    @router.post("/s/{token}/viewing")
     async def viewing(token: str, request: Request) -> Response:
         answers = await _form_of(request)
         session = SubjectSession(store, token)
         session.confirm_viewing(_judged(answers, store.definition(), session.state()["subject"]))
         return back(token)
 
-    @router.post("/instructions")
+    @router.post("/s/{token}/instructions")
     def instructions(token: str) -> Response:
         SubjectSession(store, token).confirm_instructions()
         return back(token)
@@ -93,34 +91,34 @@ def _add_pages(router: APIRouter, store: Store) -> None:
 def _add_player(router: APIRouter, store: Store, folder: Path) -> None:
     """Add what the player asks for and sends."""
 
-    @router.get("/state")
+    @router.get("/s/{token}/state")
     def state(token: str) -> dict[str, Any]:
         return SubjectSession(store, token).state()
 
-    @router.get("/clip/{position}")
+    @router.get("/s/{token}/clip/{position}")
     def clip(token: str, position: int) -> FileResponse:
         file = SubjectSession(store, token).current_clip_file(position)
         return FileResponse(folder / file, headers={"Cache-Control": "no-store"})
 
-    @router.post("/play")
+    @router.post("/s/{token}/play")
     def play(token: str, message: PlaybackMessage) -> dict[str, bool]:
         SubjectSession(store, token).start_playback(message.position, message.key)
         return {"ok": True}
 
-    @router.post("/played")
+    @router.post("/s/{token}/played")
     def played(token: str, message: PlaybackMessage) -> dict[str, Any]:
         session = SubjectSession(store, token)
         session.end_playback(message.key)
         return session.state()
 
-    @router.post("/ballot")
+    @router.post("/s/{token}/ballot")
     def ballot(token: str, message: BallotMessage) -> dict[str, Any]:
         session = SubjectSession(store, token)
         outcome = session.submit(BallotForm(**message.model_dump()))
         feedback = None if outcome is Outcome.TAKEN else session.feedback(message.position)
         return {"outcome": str(outcome), "feedback": feedback, "state": session.state()}
 
-    @router.post("/undo")
+    @router.post("/s/{token}/undo")
     def undo(token: str) -> dict[str, Any]:
         session = SubjectSession(store, token)
         session.undo()
