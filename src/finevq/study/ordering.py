@@ -29,7 +29,12 @@ class OrderedClip:
 
 
 def order_for_subject(
-    sources: Sequence[str], seed: int, subject: int, *, repeats: Sequence[int] = ()
+    sources: Sequence[str],
+    seed: int,
+    subject: int,
+    *,
+    repeatable: Sequence[int] = (),
+    num_repeats: int = 0,
 ) -> list[OrderedClip]:
     """Return a subject's order.
 
@@ -37,32 +42,28 @@ def order_for_subject(
         sources: The source of each clip.
         seed: The study's seed.
         subject: The subject's number, from 0.
-        repeats: Indices of clips that are shown a second time, in the second half.
+        repeatable: Indices of clips that may be shown a second time.
+        num_repeats: How many are; drawn from those that come early, and shown at least a quarter
+            of the session later.
 
     Raises:
         StudyError: one source has so many clips that it must follow itself.
     """
     check_sources(sources)
     generator = np.random.default_rng([seed, subject])
-    quarters = _quarters(len(sources), seed, subject)
-    for _ in range(MAX_TRIES):
-        places: list[OrderedClip] = []
-        for quarter in quarters:
-            part = _arrange(quarter, sources, generator, places)
-            if part is None:
-                break
-            places += part
-        else:
-            with_repeats = _insert_repeats(places, sources, repeats, generator)
+    for attempt in range(2 * MAX_TRIES):
+        # A source that fills a quarter on its own: give up balance before the rule.
+        parts = (
+            _quarters(len(sources), seed, subject)
+            if attempt < MAX_TRIES
+            else [list(range(len(sources)))]
+        )
+        order = _arrange_parts(parts, sources, generator)
+        if order is not None:
+            repeats = _draw_repeats(order, repeatable, num_repeats, generator)
+            with_repeats = _insert_repeats(order, sources, repeats, generator)
             if with_repeats is not None:
                 return with_repeats
-    # A source that fills a quarter on its own: give up balance before the rule.
-    for _ in range(MAX_TRIES):
-        order = _arrange(list(range(len(sources))), sources, generator, [])
-        if order is not None and (
-            with_repeats := _insert_repeats(order, sources, repeats, generator)
-        ):
-            return with_repeats
     raise StudyError(
         "no order without two clips of one source in a row; add clips of other sources"
     )
@@ -84,16 +85,29 @@ def check_sources(sources: Sequence[str]) -> None:
         )
 
 
-def choose_repeats(candidates: Sequence[int], share: float, seed: int, subject: int) -> list[int]:
-    """Draw the clips that a subject sees twice.
+def _arrange_parts(
+    parts: Sequence[Sequence[int]], sources: Sequence[str], generator: np.random.Generator
+) -> list[OrderedClip] | None:
+    places: list[OrderedClip] = []
+    for part in parts:
+        arranged = _arrange(part, sources, generator, places)
+        if arranged is None:
+            return None
+        places += arranged
+    return places
 
-    >>> len(choose_repeats(range(40), 0.1, seed=1, subject=0))
-    4
-    """
-    count = round(len(candidates) * share)
-    generator = np.random.default_rng([seed, subject, 1])
-    chosen = generator.choice(len(candidates), size=count, replace=False)
-    return [candidates[int(index)] for index in np.sort(chosen)]
+
+def _draw_repeats(
+    order: Sequence[OrderedClip],
+    repeatable: Sequence[int],
+    count: int,
+    generator: np.random.Generator,
+) -> list[int]:
+    """Draw clips that come early enough to be shown again much later."""
+    early = [place.index for place in order[: max(len(order) // 2, 1)]]
+    candidates = [index for index in early if index in set(repeatable)]
+    size = min(count, len(candidates))
+    return [int(i) for i in generator.choice(np.array(candidates, dtype=int), size, replace=False)]
 
 
 def _quarters(num_clips: int, seed: int, subject: int) -> list[list[int]]:
@@ -138,22 +152,16 @@ def _insert_repeats(
     repeats: Sequence[int],
     generator: np.random.Generator,
 ) -> list[OrderedClip] | None:
-    """Insert second showings as far from the first as chance and the sources allow."""
+    """Insert second showings, at least a quarter of the session after the first."""
     result = list(places)
+    distance = max(len(places) // 4, 2)
     for repeat in repeats:
         first = next(i for i, place in enumerate(result) if place.index == repeat)
-        distance = max(len(places) // 4, 2)
         slots = [
             slot
-            for slot in range(min(first + distance, len(result)), len(result) + 1)
+            for slot in range(first + distance, len(result) + 1)
             if _fits(result, slot, sources, sources[repeat])
         ]
-        if not slots:
-            slots = [
-                s
-                for s in range(first + 2, len(result) + 1)
-                if _fits(result, s, sources, sources[repeat])
-            ]
         if not slots:
             return None
         result.insert(int(generator.choice(slots)), OrderedClip(repeat, is_repeat=True))

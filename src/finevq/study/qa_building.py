@@ -46,12 +46,12 @@ class BuiltPairs:
                 f"said in other words: {self.phrasing.num_rephrased}; "
                 f"kept as they were, since the new text did not agree: {self.phrasing.num_refused}"
             )
-        for audit in self.audits:
-            lines.append(
-                f"audit, {audit.family}: a solver without the video gets {audit.accuracy:.1%}, "
-                f"chance is {audit.chance:.1%} (standard error {audit.standard_error:.1%}): "
-                + ("passed" if audit.passed else "FAILED, the text gives answers away")
-            )
+        lines += [
+            f"audit, {audit.family}: a solver without the video gets {audit.accuracy:.1%}, "
+            f"chance is {audit.chance:.1%} (standard error {audit.standard_error:.1%}): "
+            + ("passed" if audit.passed else "FAILED, the text gives answers away")
+            for audit in self.audits
+        ]
         return "\n".join(lines)
 
 

@@ -44,7 +44,7 @@ def count_by_status(session: Session, study: Study) -> dict[str, int]:
     query = (
         select(QaRow.status, func.count()).where(QaRow.study_id == study.id).group_by(QaRow.status)
     )
-    found = dict(session.execute(query).tuples().all())
+    found = {status: count for status, count in session.execute(query)}
     return {status: found.get(status, 0) for status in STATUSES}
 
 

@@ -86,7 +86,7 @@ def read_results(store: Store) -> StudyResults:
             ballots=tuple(sorted(records, key=lambda r: (r.subject, r.position))),
             subjects=tuple(
                 _progress_of(subject, total, [r for r in records if r.subject == subject.label])
-                for subject, total in session.execute(_subject_query(study)).tuples()
+                for subject, total in session.execute(_subject_query(study))
             ),
         )
 

@@ -440,13 +440,13 @@ def _num_played(session: Session, presentation: Presentation) -> int:
 
 
 def _progress(session: Session, subject: Subject) -> tuple[int, int]:
-    total = session.scalar(
-        select(func.count()).select_from(Presentation).where(Presentation.subject_id == subject.id)
-    )
+    """Count the clips that matter, all and rated; training is not among them."""
+    of_subject = (Presentation.subject_id == subject.id, Presentation.kind != Role.TRAINING)
+    total = session.scalar(select(func.count()).select_from(Presentation).where(*of_subject))
     done = session.scalar(
         select(func.count())
         .select_from(Ballot)
         .join(Presentation, Presentation.id == Ballot.presentation_id)
-        .where(Presentation.subject_id == subject.id, Ballot.withdrawn_at.is_(None))
+        .where(*of_subject, Ballot.withdrawn_at.is_(None))
     )
     return total or 0, done or 0

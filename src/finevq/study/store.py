@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from finevq.errors import StudyError
 from finevq.study.definition import Role, StudyDefinition, build_definition
-from finevq.study.ordering import choose_repeats, order_for_subject
+from finevq.study.ordering import order_for_subject
 from finevq.study.tables import AuditEntry, Base, ClipRow, Presentation, Study, Subject
 
 BUSY_SECONDS = 30.0
@@ -251,9 +251,12 @@ def plan_session(
     training = [clip for clip in clips if clip.role == Role.TRAINING]
     rated = [clip for clip in clips if clip.role != Role.TRAINING]
     tests = [index for index, clip in enumerate(rated) if clip.role == Role.TEST]
-    repeats = choose_repeats(tests, definition.repeat_share, definition.seed, subject)
     order = order_for_subject(
-        [clip.source for clip in rated], definition.seed, subject, repeats=repeats
+        [clip.source for clip in rated],
+        definition.seed,
+        subject,
+        repeatable=tests,
+        num_repeats=round(len(tests) * definition.repeat_share),
     )
     shown = [(clip, str(Role.TRAINING)) for clip in training]
     shown += [(rated[o.index], "repeat" if o.is_repeat else rated[o.index].role) for o in order]

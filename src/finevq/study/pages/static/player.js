@@ -131,6 +131,7 @@ async function playFullScreen() {
 async function play() {
   const { position, width, height } = state.clip;
   clearInterval(timer);
+  view.replaceChildren();
   screenBox.classList.remove("playing");
   screenBox.hidden = false;
   try {
@@ -339,7 +340,7 @@ async function submit() {
     state = reply.state;
     if (reply.outcome === "taken") { notice.textContent = "This clip was rated in another window; here is the next one."; return resume(); }
     if (reply.feedback) return showFeedback(reply.feedback);
-    if (state.stage === "rating" && !state.clip.can_rate) { showProgress(); view.replaceChildren(); return play(); }
+    if (state.stage === "rating" && !state.clip.can_rate) { showProgress(); return play(); }
     resume();
   } catch (error) {
     isSending = false;
@@ -372,10 +373,11 @@ async function undoLast() {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
+  if (!screenBox.hidden) { if (event.key === " ") event.preventDefault(); return; }
   const isTyping = event.target.matches("input[type=text]");
   const button = document.getElementById("go");
   if (button && (event.key === " " || event.key === "Enter") && event.target !== button) { event.preventDefault(); button.click(); return; }
-  if (!draft || !document.querySelector(".ballot") || !screenBox.hidden) return;
+  if (!draft || !document.querySelector(".ballot")) return;
   if (event.key === "Enter" && !event.target.matches("button")) { event.preventDefault(); submit(); return; }
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
     event.preventDefault();

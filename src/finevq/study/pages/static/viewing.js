@@ -2,7 +2,7 @@
 // lightness is noise, so that lightness alone does not show the digit.
 "use strict";
 
-const note = document.getElementById("screen");
+const note = document.getElementById("display");
 const ratio = window.devicePixelRatio || 1;
 const [wide, high] = [screen.width, screen.height];
 document.querySelector("input[name=screen]").value = `${wide}x${high} at ${ratio}`;
@@ -23,7 +23,7 @@ function digitMask(size, digit) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = size;
   const pen = canvas.getContext("2d", { willReadFrequently: true });
-  pen.font = `bold ${size * 0.72}px sans-serif`;
+  pen.font = `bold ${size * 0.86}px sans-serif`;
   pen.textAlign = "center"; pen.textBaseline = "middle";
   pen.fillText(digit, size / 2, size * 0.54);
   const pixels = pen.getImageData(0, 0, size, size).data;
@@ -35,8 +35,8 @@ for (const plate of document.querySelectorAll("canvas.plate")) {
   const random = randomNumbers(Number(plate.dataset.digit) * 31 + Number(plate.dataset.kind) + 7);
   const isInside = digitMask(size, plate.dataset.digit), hues = HUES[plate.dataset.kind % HUES.length];
   const dots = [];
-  for (let attempt = 0; attempt < 9000; attempt++) {
-    const radius = 3 + random() * 5, angle = random() * 2 * Math.PI;
+  for (let attempt = 0; attempt < 16000; attempt++) {
+    const radius = 2.5 + random() * 4, angle = random() * 2 * Math.PI;
     const distance = Math.sqrt(random()) * (size / 2 - radius - 2);
     const x = size / 2 + distance * Math.cos(angle), y = size / 2 + distance * Math.sin(angle);
     if (dots.some((dot) => Math.hypot(dot.x - x, dot.y - y) < dot.radius + radius + 1)) continue;
