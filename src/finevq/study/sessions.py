@@ -5,7 +5,7 @@ all find the same place.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -75,11 +75,12 @@ class SubjectSession:
     Args:
         store: The study's database.
         token: The subject's token.
-        now: The clock, in seconds since 1970.
+        clock: Gives the time in seconds since 1970.
     """
 
-    def __init__(self, store: Store, token: str) -> None:
+    def __init__(self, store: Store, token: str, clock: Callable[[], float] = time.time) -> None:
         self._store = store
+        self._clock = clock
         self._token_hash = hash_token(token)
 
     def state(self) -> dict[str, Any]:
@@ -90,7 +91,7 @@ class SubjectSession:
         """
         with self._store.reading() as session:
             subject, _, definition = self._load(session)
-            return _state(session, subject, definition)
+            return _state(session, subject, definition, self._clock())
 
     def current_clip_file(self, position: int) -> str:
         """Return the file of the clip at a position, if it is the subject's current one.
@@ -110,7 +111,7 @@ class SubjectSession:
         with self._store.writing() as session:
             subject, _, definition = self._load(session, lock=True)
             if subject.consented_at is None:
-                subject.consented_at, subject.consent_text = time.time(), definition.consent
+                subject.consented_at, subject.consent_text = self._clock(), definition.consent
 
     def answer_questionnaire(self, answers: Mapping[str, str]) -> None:
         """Store the questionnaire."""
@@ -128,7 +129,7 @@ class SubjectSession:
         """Note that the instructions were read."""
         with self._store.writing() as session:
             subject, _, _ = self._load(session, lock=True)
-            subject.instructed_at = subject.instructed_at or time.time()
+            subject.instructed_at = subject.instructed_at or self._clock()
 
     def start_playback(self, position: int, key: str) -> None:
         """Note that a clip starts to play.
@@ -144,8 +145,10 @@ class SubjectSession:
             if _num_played(session, presentation) > definition.session.max_replays:
                 raise StudyError("this clip cannot be watched again; please rate it now")
             if subject.block_started_at is None:
-                subject.block_started_at = time.time()
-            session.add(Playback(presentation_id=presentation.id, key=key, started_at=time.time()))
+                subject.block_started_at = self._clock()
+            session.add(
+                Playback(presentation_id=presentation.id, key=key, started_at=self._clock())
+            )
 
     def end_playback(self, key: str) -> None:
         """Note that a clip has played to its end.
@@ -165,9 +168,9 @@ class SubjectSession:
             presentation = session.get_one(Presentation, playback.presentation_id)
             duration = float(presentation.clip.facts["duration_seconds"])
             least = PLAYED_SHARE * duration - PLAYED_SLACK_SECONDS
-            if time.time() - playback.started_at < least:
+            if self._clock() - playback.started_at < least:
                 raise StudyError("the clip has to be watched to its end before it is rated")
-            playback.ended_at = playback.ended_at or time.time()
+            playback.ended_at = playback.ended_at or self._clock()
 
     def submit(self, form: BallotForm) -> Outcome:
         """Store a ballot: whole, once, or not at all.
@@ -228,7 +231,7 @@ class SubjectSession:
             current = _current(session, subject)
             if not _can_undo(session, ballot, current) or ballot is None:
                 raise StudyError("only the last rated clip can be rated again")
-            ballot.withdrawn_at = time.time()
+            ballot.withdrawn_at = self._clock()
             subject.block_clips = max(subject.block_clips - 1, 0)
             subject.break_until = None
             return ballot.presentation.position
@@ -244,11 +247,11 @@ class SubjectSession:
         ends = _ends(session, presentation)
         if not ends:
             raise StudyError("the clip has to be watched to its end before it is rated")
-        seconds = time.time() - min(ends)
+        seconds = self._clock() - min(ends)
         ballot = Ballot(
             presentation_id=presentation.id,
             submission=form.submission,
-            submitted_at=time.time(),
+            submitted_at=self._clock(),
             seconds=seconds,
             is_late=seconds > definition.session.rating_seconds,
             num_replays=len(ends) - 1,
@@ -258,7 +261,7 @@ class SubjectSession:
         session.add(ballot)
         session.flush()
         if presentation.kind != Role.TRAINING:
-            _count_towards_break(session, subject, definition)
+            _count_towards_break(session, subject, definition, self._clock())
         return Outcome.STORED
 
     def _load(
@@ -335,34 +338,37 @@ def _choices(form: BallotForm, definition: StudyDefinition) -> list[Choice]:
     ]
 
 
-def _count_towards_break(session: Session, subject: Subject, definition: StudyDefinition) -> None:
+def _count_towards_break(
+    session: Session, subject: Subject, definition: StudyDefinition, now: float
+) -> None:
     subject.block_clips += 1
     rules = definition.session
-    started = subject.block_started_at or time.time()
+    started = subject.block_started_at or now
     is_due = (
-        subject.block_clips >= rules.clips_per_block
-        or time.time() - started >= 60.0 * rules.block_minutes
+        subject.block_clips >= rules.clips_per_block or now - started >= 60.0 * rules.block_minutes
     )
     if is_due and _current(session, subject) is not None:
-        subject.break_until = time.time() + 60.0 * rules.break_minutes
+        subject.break_until = now + 60.0 * rules.break_minutes
         subject.block_clips, subject.block_started_at = 0, None
 
 
-def _state(session: Session, subject: Subject, definition: StudyDefinition) -> dict[str, Any]:
+def _state(
+    session: Session, subject: Subject, definition: StudyDefinition, now: float
+) -> dict[str, Any]:
     presentation = _current(session, subject)
-    stage = _stage(subject, presentation)
+    stage = _stage(subject, presentation, now)
     state: dict[str, Any] = {"stage": str(stage), "subject": subject.label}
     total, done = _progress(session, subject)
     state["progress"] = {"done": done, "total": total}
     if stage is Stage.BREAK and subject.break_until is not None:
-        state["seconds_left"] = max(subject.break_until - time.time(), 0.0)
+        state["seconds_left"] = max(subject.break_until - now, 0.0)
     if stage is Stage.RATING and presentation is not None:
         state["clip"] = _clip_state(session, presentation, definition)
         state["can_undo"] = _can_undo(session, _last_ballot(session, subject), presentation)
     return state
 
 
-def _stage(subject: Subject, presentation: Presentation | None) -> Stage:
+def _stage(subject: Subject, presentation: Presentation | None, now: float) -> Stage:
     if subject.consented_at is None:
         return Stage.CONSENT
     if subject.questionnaire is None:
@@ -373,7 +379,7 @@ def _stage(subject: Subject, presentation: Presentation | None) -> Stage:
         return Stage.INSTRUCTIONS
     if presentation is None:
         return Stage.DONE
-    if subject.break_until is not None and subject.break_until > time.time():
+    if subject.break_until is not None and subject.break_until > now:
         return Stage.BREAK
     return Stage.RATING
 

@@ -16,7 +16,7 @@ from finevq.study.store import Store, is_password
 DEFINITION = {
     "dimensions": ["blur", "overall"],
     "repeat_share": 0.0,
-    "session": {"clips_per_block": 3, "break_minutes": 0.001, "max_replays": 1},
+    "session": {"clips_per_block": 3, "break_minutes": 5, "max_replays": 1},
 }
 
 
@@ -44,15 +44,30 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def session(store: Store) -> SubjectSession:
-    return begin(store)
+def clock() -> Clock:
+    return Clock()
 
 
-def begin(store: Store) -> SubjectSession:
+@pytest.fixture
+def session(store: Store, clock: Clock) -> SubjectSession:
+    return begin(store, clock)
+
+
+def begin(store: Store, clock: Clock) -> SubjectSession:
     """Invite a subject and take him to the first clip."""
     ((_, token),) = store.invite(1)
-    session = SubjectSession(store, token)
+    session = SubjectSession(store, token, clock)
     session.consent()
     session.answer_questionnaire({"vision": "normal"})
     session.confirm_viewing({"screen": "1920x1080"})
@@ -111,15 +126,19 @@ def test_a_clip_has_to_be_watched_before_it_is_rated(session: SubjectSession) ->
         session.submit(form(1))
 
 
-def test_an_end_that_comes_too_early_does_not_count(tmp_path: Path) -> None:
+def test_an_end_that_comes_too_early_does_not_count(tmp_path: Path, clock: Clock) -> None:
     store = Store(f"sqlite:///{tmp_path / 'long.db'}", "pilot")
     long_clip = _clip("long")
     long_clip["facts"] = {"duration_seconds": 60.0, "width": 64, "height": 48}
     store.create(DEFINITION, [long_clip], "secret")
-    session = begin(store)
+    session = begin(store, clock)
     session.start_playback(1, "playback-key")
+    clock.now += 50
     with pytest.raises(StudyError, match="watched to its end"):
         session.end_playback("playback-key")
+    clock.now += 10
+    session.end_playback("playback-key")
+    assert session.state()["clip"]["can_rate"]
     store.close()
 
 
@@ -203,18 +222,39 @@ def test_the_last_rating_can_be_replaced_once(session: SubjectSession, store: St
     assert ballot.levels == {"blur": 1, "overall": 1}
 
 
+def test_a_rating_after_the_time_limit_is_kept_and_marked(
+    session: SubjectSession, store: Store, clock: Clock
+) -> None:
+    rate(session)
+    position = watch(session)
+    clock.now += 61
+    session.submit(form(position))
+    (ballot,) = read_results(store).ballots
+    assert ballot.is_late
+    assert ballot.seconds == pytest.approx(61)
+
+
+def test_a_long_block_ends_in_a_break_too(session: SubjectSession, clock: Clock) -> None:
+    rate(session)
+    watch(session)
+    clock.now += 31 * 60
+    session.submit(form(2))
+    assert session.state()["stage"] == "break"
+
+
 def test_training_cannot_be_undone(session: SubjectSession) -> None:
     rate(session)
     assert not session.state()["can_undo"]
 
 
 def test_a_break_is_forced_after_a_block_and_ends_by_itself(
-    session: SubjectSession, store: Store
+    session: SubjectSession, store: Store, clock: Clock
 ) -> None:
     for _ in range(4):
         rate(session)
     assert session.state()["stage"] == "break"
-    time.sleep(0.1)
+    assert session.state()["seconds_left"] == pytest.approx(300)
+    clock.now += 301
     assert session.state()["stage"] == "rating"
     for _ in range(3):
         rate(session)
