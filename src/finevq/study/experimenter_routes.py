@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import math
 import time
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from finevq.study.qa_revision import count_by_status, next_open, revise
 from finevq.study.rendering import render
 from finevq.study.results import StudyResults, read_results
 from finevq.study.store import Store, is_password
+from finevq.study.votes import FloatArray, VoteTable, mean_of
 
 COOKIE = "finevq_experimenter"
 SESSION_SECONDS = 12 * 3600
@@ -141,7 +143,7 @@ def _overview(results: StudyResults) -> dict[str, Any]:
     main = results.definition.dimensions[-1]
     table = tables[main.name]
     gold = {clip.name: clip.answers for clip in results.clips if clip.role == Role.GOLD}
-    widths = half_widths(table.votes)
+    widths = half_widths(_first_votes(table))
     return {
         "results": results,
         "main": main,
@@ -153,17 +155,16 @@ def _overview(results: StudyResults) -> dict[str, Any]:
         },
         "num_done": len(results.ballots),
         "num_total": sum(person.total for person in results.subjects),
-        "mean_width": _finite(float(widths[~_isnan(widths)].mean()))
-        if (~_isnan(widths)).any()
-        else None,
+        "mean_width": _finite(float(mean_of(widths, axis=0))),
         "agreement": agreement_of(table, (1.0, float(len(main.levels)))),
     }
 
 
 def _clips(results: StudyResults) -> dict[str, Any]:
     main = results.definition.dimensions[-1]
+    first = _first_votes(results.vote_tables()[main.name])
     table = results.vote_tables()[main.name]
-    estimate, widths = estimate_mos(table.votes), half_widths(table.votes)
+    estimate, widths = estimate_mos(first), half_widths(first)
     wanted = len(results.subjects)
     rows = [
         {
@@ -179,6 +180,11 @@ def _clips(results: StudyResults) -> dict[str, Any]:
     return {"rows": rows, "others": others, "main": main, "top": len(main.levels)}
 
 
+def _first_votes(table: VoteTable) -> FloatArray:
+    """Return (E, S, 1): second showings tell about the subject, not about the clip."""
+    return table.votes[:, :, :1]
+
+
 def _subject(results: StudyResults, label: str) -> dict[str, Any]:
     person = next((p for p in results.subjects if p.subject == label), None)
     if person is None:
@@ -192,9 +198,5 @@ def _subject(results: StudyResults, label: str) -> dict[str, Any]:
     }
 
 
-def _isnan(values: Any) -> Any:  # noqa: ANN401  # any array, as numpy takes it
-    return values != values
-
-
 def _finite(value: float) -> float | None:
-    return None if value != value else value
+    return None if math.isnan(value) else value

@@ -66,14 +66,15 @@ def deviation_of(values: FloatArray, axis: int, *, ddof: int) -> FloatArray:
 
 def by_stimulus(votes: FloatArray) -> FloatArray:
     """Lay the repetitions of (E, S, R) side by side: (E, R * S), repetition after repetition."""
-    num_stimuli = votes.shape[0]
-    return votes.transpose(0, 2, 1).reshape(num_stimuli, -1)
+    num_stimuli, num_subjects, num_repetitions = votes.shape
+    # No -1: without any subject the product is 0 and says nothing.
+    return votes.transpose(0, 2, 1).reshape(num_stimuli, num_repetitions * num_subjects)
 
 
 def by_subject(votes: FloatArray) -> FloatArray:
     """Lay the repetitions of (E, S, R) below each other: (R * E, S)."""
-    num_subjects = votes.shape[1]
-    return votes.transpose(2, 0, 1).reshape(-1, num_subjects)
+    num_stimuli, num_subjects, num_repetitions = votes.shape
+    return votes.transpose(2, 0, 1).reshape(num_repetitions * num_stimuli, num_subjects)
 
 
 def _ratio(top: NDArray[np.generic], bottom: NDArray[np.generic]) -> FloatArray:

@@ -122,6 +122,13 @@ def test_an_unknown_method_names_the_known_ones() -> None:
         estimate(np.ones((1, 1, 1)), "best")
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_study_without_subjects_has_no_quality_yet(method: str) -> None:
+    ours = estimate(np.empty((3, 0, 1)), method)
+    assert np.isnan(ours.quality).all()
+    assert ours.rejected.shape == (0,)
+
+
 @given(
     arrays(
         np.float64,
