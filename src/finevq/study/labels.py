@@ -8,6 +8,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,10 +134,11 @@ def write_labels(labels: Sequence[VideoLabels], path: Path) -> None:
     rows = [video.to_row() for video in labels]
     if path.suffix == ".parquet":
         try:
-            from pyarrow import Table, parquet  # extra `parquet`
+            pyarrow: Any = import_module("pyarrow")  # extra `parquet`; ships no types
+            parquet: Any = import_module("pyarrow.parquet")
         except ImportError:
             raise MissingExtraError("writing Parquet", "parquet") from None
-        parquet.write_table(Table.from_pylist(rows), path)
+        parquet.write_table(pyarrow.Table.from_pylist(rows), path)
         return
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else ["video"])
