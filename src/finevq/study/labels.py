@@ -97,7 +97,7 @@ def make_labels(results: "StudyResults", analyses: Mapping[str, Analysis]) -> li
                 video=clip.name,
                 category=clip.category,
                 mos=mos,
-                levels={dimension: levels[dimension][clip.name] for dimension in known},
+                levels={d: levels[d][clip.name] for d in known if levels[d].get(clip.name)},
                 distorted=distorted,
                 attributes={dimension: decision[1] for dimension, decision in decided.items()},
                 agreement={dimension: decision[2] for dimension, decision in decided.items()},
@@ -119,7 +119,7 @@ def labels_of_votes(analyses: Mapping[str, Analysis]) -> list[VideoLabels]:
         VideoLabels(
             video=name,
             mos={d: _quality(a, name) for d, a in known.items() if name in a.table.stimuli},
-            levels={d: levels[d][name] for d in known if name in levels[d]},
+            levels={d: levels[d][name] for d in known if levels[d].get(name)},
         )
         for name in stimuli
     ]
@@ -199,11 +199,14 @@ def _range(rows: Iterable[Mapping[str, str]], column: str) -> tuple[float, float
 
 
 def _levels(analysis: Analysis, dimension: Dimension) -> dict[str, str]:
-    """Bin by five equal widths between the lowest and the highest MOS, as FineVD does."""
+    """Bin by five equal widths between the lowest and the highest MOS, as FineVD does.
+
+    Where all MOS are equal there are no bins, and no levels.
+    """
     scores = {n: _quality(analysis, n) for n in analysis.table.stimuli}
     known = [score for score in scores.values() if score == score]
     if not known or max(known) <= min(known):
-        return dict.fromkeys(scores, "")
+        return {}
     words = levels_of(dimension)
     return {
         name: words[level_index(score, min(known), max(known))] if score == score else ""
