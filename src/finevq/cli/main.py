@@ -14,8 +14,7 @@ from typing import Annotated
 import typer
 
 import finevq
-from finevq.cli import ask, assess, data, evaluate, info, models, train
-from finevq.cli.console import show_error
+from finevq.cli import ask, assess, data, evaluate, info, models, study, train
 from finevq.errors import FineVQError
 
 app = typer.Typer(
@@ -51,6 +50,7 @@ models.register(app)
 data.register(app)
 train.register(app)
 evaluate.register(app)
+study.register(app)
 
 
 def run() -> None:

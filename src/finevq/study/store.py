@@ -1,0 +1,324 @@
+"""The study's database: SQLite in WAL mode in the study's folder, or PostgreSQL by URL.
+
+`reading()` and `writing()` give transactions. A writing one takes SQLite's only write lock at its
+start, so it never fails in the middle; what it committed is on disk before the subject's browser
+hears of it (synchronous=FULL).
+"""
+
+import hashlib
+import hmac
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from finevq.errors import StudyError
+from finevq.study.definition import Role, StudyDefinition, build_definition
+from finevq.study.ordering import order_for_subject
+from finevq.study.tables import AuditEntry, Base, ClipRow, Presentation, Study, Subject
+
+BUSY_SECONDS = 30.0
+"""How long a write waits for another before it gives up."""
+SCRYPT = {"n": 2**14, "r": 8, "p": 1}
+
+
+class Store:
+    """One study in one database.
+
+    Args:
+        url: SQLAlchemy URL, as in sqlite:///study.db or postgresql+psycopg://user@host/name.
+        name: The study's name.
+    """
+
+    def __init__(self, url: str, name: str) -> None:
+        self.url = url
+        self.name = name
+        self.engine = open_engine(url)
+        self._read_engine = self.engine.execution_options(finevq_read_only=True)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a transaction that only reads."""
+        with Session(self._read_engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Open a transaction that is committed at the end, or undone when an error leaves it."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def create(
+        self,
+        definition: Mapping[str, Any],
+        clips: Sequence[Mapping[str, Any]],
+        password: str,
+    ) -> None:
+        """Create the tables where they are missing, and the study.
+
+        Args:
+            definition: Plain values, as in study.yaml.
+            clips: Columns of `ClipRow`, one mapping per clip.
+            password: Opens the experimenter's pages.
+
+        Raises:
+            StudyError: the database has a study of that name, or cannot be used.
+        """
+        try:
+            Base.metadata.create_all(self.engine)
+        except SQLAlchemyError as error:
+            raise StudyError(f"the database {self.url} cannot be used: {error}") from None
+        with self.writing() as session:
+            if session.scalar(select(Study.id).where(Study.name == self.name)):
+                raise StudyError(
+                    f"the database already has a study {self.name!r}; choose a new name"
+                )
+            study = Study(
+                name=self.name,
+                definition=dict(definition),
+                password_hash=hash_password(password),
+                secret=secrets.token_hex(32),
+                created_at=time.time(),
+            )
+            session.add(study)
+            session.flush()
+            session.add_all(ClipRow(study_id=study.id, **clip) for clip in clips)
+            session.add(audit(study, "owner", "create", f"{len(clips)} clips"))
+
+    def study(self, session: Session) -> Study:
+        """Return the study's row.
+
+        Raises:
+            StudyError: the database has no such study.
+        """
+        try:
+            study = session.scalar(select(Study).where(Study.name == self.name))
+        except SQLAlchemyError:
+            study = None
+        if study is None:
+            raise StudyError(
+                f"no study {self.name!r} in this database; make one with finevq study create"
+            )
+        return study
+
+    def definition(self) -> StudyDefinition:
+        """Return the study's definition."""
+        with self.reading() as session:
+            return build_definition(self.study(session).definition)
+
+    def invite(self, count: int) -> list[tuple[str, str]]:
+        """Add subjects with their orders.
+
+        Returns:
+            (label, token) of each; tokens are kept as hashes and cannot be shown again.
+
+        Raises:
+            StudyError: no order keeps sources apart.
+        """
+        with self.writing() as session:
+            study = self.study(session)
+            definition = build_definition(study.definition)
+            clips = list(
+                session.scalars(
+                    select(ClipRow).where(ClipRow.study_id == study.id).order_by(ClipRow.id)
+                )
+            )
+            first = _last_number(session, study) + 1
+            invited = []
+            for number in range(first, first + count):
+                token = secrets.token_urlsafe(16)
+                subject = Subject(
+                    study_id=study.id,
+                    number=number,
+                    token_hash=hash_token(token),
+                    created_at=time.time(),
+                    block_clips=0,
+                )
+                subject.presentations = plan_session(clips, definition, number - 1)
+                session.add(subject)
+                invited.append((subject.label, token))
+            session.add(audit(study, "owner", "invite", f"S{first:02d} and on, {count} subjects"))
+        return invited
+
+    def renew_link(self, label: str) -> str:
+        """Replace a subject's link, which stops the old one, and return the new token."""
+        with self.writing() as session:
+            study = self.study(session)
+            subject = find_subject(session, study, label)
+            token = secrets.token_urlsafe(16)
+            subject.token_hash = hash_token(token)
+            session.add(audit(study, "owner", "renew link", label))
+        return token
+
+    def delete_subject(self, label: str, actor: str = "owner") -> None:
+        """Delete a subject and everything that he said; only the fact stays, in the audit log."""
+        with self.writing() as session:
+            study = self.study(session)
+            session.delete(find_subject(session, study, label))
+            session.add(audit(study, actor, "delete subject", label))
+
+    def set_password(self, password: str) -> None:
+        """Replace the experimenter's password and end all experimenter sessions."""
+        with self.writing() as session:
+            study = self.study(session)
+            study.password_hash, study.secret = hash_password(password), secrets.token_hex(32)
+            session.add(audit(study, "owner", "set password", ""))
+
+    def log(self, actor: str, action: str, detail: str = "") -> None:
+        """Add to the audit log."""
+        with self.writing() as session:
+            session.add(audit(self.study(session), actor, action, detail))
+
+    def audit_log(self) -> list[AuditEntry]:
+        """Return the audit log, oldest first."""
+        with self.reading() as session:
+            study = self.study(session)
+            query = select(AuditEntry).where(AuditEntry.study_id == study.id)
+            return list(session.scalars(query.order_by(AuditEntry.id)))
+
+    def backup(self, target: Path) -> None:
+        """Copy a SQLite database while the server runs.
+
+        Raises:
+            StudyError: the database is not SQLite; PostgreSQL has pg_dump.
+        """
+        if self.engine.dialect.name != "sqlite":
+            raise StudyError("backup copies SQLite databases; for PostgreSQL use pg_dump")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source = sqlite3.connect(str(self.engine.url.database))
+        copy = sqlite3.connect(target)
+        try:
+            source.backup(copy)
+        finally:
+            copy.close()
+            source.close()
+        self.log("owner", "backup", target.name)
+
+
+def open_engine(url: str) -> Engine:
+    """Open a database with the settings that the guarantees rest on.
+
+    Raises:
+        StudyError: the URL is no SQLAlchemy URL, or its driver is missing.
+    """
+    try:
+        is_sqlite = url.startswith("sqlite")
+        engine = create_engine(
+            url,
+            pool_pre_ping=not is_sqlite,
+            pool_size=10,
+            max_overflow=30,
+            connect_args={"timeout": BUSY_SECONDS} if is_sqlite else {},
+        )
+    except (SQLAlchemyError, ImportError) as error:
+        raise StudyError(
+            f"{url!r} cannot be opened ({error}); as in sqlite:///study.db or "
+            "postgresql+psycopg://user:password@host/database"
+        ) from None
+    if is_sqlite:
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  # a DBAPI connection
+    # SQLAlchemy begins transactions itself, below.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    only_reads = connection.get_execution_options().get("finevq_read_only", False)
+    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
+
+
+def plan_session(
+    clips: Sequence[ClipRow], definition: StudyDefinition, subject: int
+) -> list[Presentation]:
+    """Return all presentations of a subject: training in the listed order, then the rest."""
+    training = [clip for clip in clips if clip.role == Role.TRAINING]
+    rated = [clip for clip in clips if clip.role != Role.TRAINING]
+    tests = [index for index, clip in enumerate(rated) if clip.role == Role.TEST]
+    order = order_for_subject(
+        [clip.source for clip in rated],
+        definition.seed,
+        subject,
+        repeatable=tests,
+        num_repeats=round(len(tests) * definition.repeat_share),
+    )
+    shown = [(clip, str(Role.TRAINING)) for clip in training]
+    shown += [(rated[o.index], "repeat" if o.is_repeat else rated[o.index].role) for o in order]
+    return [
+        Presentation(position=position, clip_id=clip.id, kind=kind)
+        for position, (clip, kind) in enumerate(shown, start=1)
+    ]
+
+
+def find_subject(session: Session, study: Study, label: str) -> Subject:
+    """Return a subject by his label.
+
+    Raises:
+        StudyError: there is none.
+    """
+    number = label.upper().removeprefix("S")
+    subject = None
+    if number.isdigit():
+        subject = session.scalar(
+            select(Subject).where(Subject.study_id == study.id, Subject.number == int(number))
+        )
+    if subject is None:
+        raise StudyError(f"no subject {label!r}; subjects are called S01, S02, ...")
+    return subject
+
+
+def audit(study: Study, actor: str, action: str, detail: str) -> AuditEntry:
+    """Make an entry of the audit log."""
+    return AuditEntry(study_id=study.id, at=time.time(), actor=actor, action=action, detail=detail)
+
+
+def hash_token(token: str) -> str:
+    """Hash a subject's token; it has 128 random bits, so no salt and no stretching."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def hash_password(password: str) -> str:
+    """Hash a password with scrypt and a random salt."""
+    salt = secrets.token_bytes(16)
+    digest = hashlib.scrypt(password.encode(), salt=salt, **SCRYPT)
+    return f"{salt.hex()}${digest.hex()}"
+
+
+def is_password(password: str, stored: str) -> bool:
+    """Compare in constant time."""
+    salt, digest = stored.split("$")
+    given = hashlib.scrypt(password.encode(), salt=bytes.fromhex(salt), **SCRYPT)
+    return hmac.compare_digest(given.hex(), digest)
+
+
+def _last_number(session: Session, study: Study) -> int:
+    """Return the highest number ever given, deleted subjects included."""
+    query = select(func.max(Subject.number)).where(Subject.study_id == study.id)
+    highest = session.scalar(query) or 0
+    deleted = session.scalars(
+        select(AuditEntry.detail).where(
+            AuditEntry.study_id == study.id, AuditEntry.action == "delete subject"
+        )
+    )
+    return max([highest, *(int(label.removeprefix("S")) for label in deleted)])
+
+
+def has_tables(engine: Engine) -> bool:
+    """Tell whether the database holds studies."""
+    return inspect(engine).has_table(Study.__tablename__)

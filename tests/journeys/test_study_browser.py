@@ -1,0 +1,348 @@
+"""Simulated subjects through the real pages in headless Chromium, on real clips."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from finevq.settings import Settings
+from finevq.study.analysis import analyze
+from finevq.study.definition import Role
+from finevq.study.flags import flags_of
+from finevq.study.folder import create_study, open_study
+from finevq.study.results import StudyResults, read_results
+from finevq.study.screening import screen_subjects
+
+DIMENSIONS = ("color", "noise", "artifact", "blur", "temporal", "overall")
+CHROMIUM = Path("/usr/bin/chromium")
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_MILLISECONDS = 240_000
+REAL_CLIPS = [
+    "lsvq_muHWOSldMIs_reenc.mp4",
+    "livevqc_B129_reenc.mp4",
+    "cover_video_2.mp4",
+    "mma_part_0.mp4",
+    "skv_carphone_pristine.mp4",
+    "skv_carphone_distorted.mp4",
+    "p910_720_videoSRC05_48.mp4",
+    "vmaf_Seeking_30_480_1050.mp4",
+    "tcodec_nasa_13013.mp4",
+    "mma_demo.mp4",
+    "skv_bikes.mp4",
+    "dover_eWgy8eG3stA_000164_000174.mp4",
+]
+
+pytestmark = [pytest.mark.full, pytest.mark.timeout(1800)]
+
+
+@dataclass(frozen=True)
+class Person:
+    """A planted subject."""
+
+    bias: float
+    inconsistency: float
+    is_spammer: bool
+
+
+def plant_people(count: int, num_spammers: int, seed: int) -> list[Person]:
+    """Return honest people with biases that cancel out, and spammers at the end."""
+    generator = np.random.default_rng(seed)
+    bias = generator.normal(0, 0.35, count - num_spammers)
+    bias -= bias.mean()
+    honest = [Person(float(b), float(generator.uniform(0.25, 0.55)), False) for b in bias]
+    return honest + [Person(0.0, 0.0, True) for _ in range(num_spammers)]
+
+
+def plant_truth(clips: list[str], seed: int) -> dict[str, dict[str, float]]:
+    """Return true qualities, 1..5, spread over the scale: clip -> dimension -> quality."""
+    generator = np.random.default_rng(seed)
+    overall = np.linspace(1.4, 4.6, len(clips))
+    return {
+        clip: {
+            name: float(
+                np.clip(overall[index] + generator.normal(0, 0.4) * (name != "overall"), 1, 5)
+            )
+            for name in DIMENSIONS
+        }
+        for index, clip in enumerate(generator.permutation(np.array(clips)).tolist())
+    }
+
+
+def levels_for(
+    person: Person, truth: dict[str, float], generator: np.random.Generator
+) -> dict[str, int]:
+    """Return what a person says of a clip with these true qualities."""
+    if person.is_spammer:
+        return {name: int(generator.integers(1, 6)) for name in DIMENSIONS}
+    noise: NDArray[np.float64] = generator.normal(0, person.inconsistency, len(DIMENSIONS))
+    return {
+        name: int(np.clip(np.round(truth[name] + person.bias + noise[index]), 1, 5))
+        for index, name in enumerate(DIMENSIONS)
+    }
+
+
+def enter(page: Page, link: str) -> None:
+    """Go through consent, questionnaire, screen check and instructions."""
+    page.goto(link)
+    page.check("input[name=agree]")
+    page.click("button[type=submit]")
+    page.check("input[value=normal]")
+    page.click("button[type=submit]")
+    page.fill("input[name=dark_patches]", "4")
+    page.fill("input[name=bright_patches]", "5")
+    for index in range(3):
+        digit = page.locator("canvas.plate").nth(index).get_attribute("data-digit")
+        page.fill(f"input[name=plate_{index}]", str(digit))
+    page.fill("input[name=distance_centimeters]", "60")
+    page.click("button[type=submit]")
+    page.click("text=Start")
+
+
+def rate_by_keyboard(page: Page, levels: dict[str, int]) -> None:
+    """Fill the rating page with keys only, and send it."""
+    for name in DIMENSIONS:
+        page.keyboard.press(str(levels[name]))
+        if name != "overall" and levels[name] < 5:
+            # "w" is the first kind of distortion of every scale.
+            page.keyboard.press("w")
+            page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+
+
+def _excerpt(source: Path, target: Path) -> None:
+    """Write the first third of a second of a real clip at a quarter of HD: quick to play."""
+    with av.open(str(source)) as original, av.open(str(target), "w") as out:
+        stream = out.add_stream("libx264", rate=Fraction(30))
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for index, frame in enumerate(original.decode(video=0)):
+            if index == 10:
+                break
+            small = frame.reformat(width=320, height=180, format="yuv420p")
+            small.pts, small.time_base = index, Fraction(1, 30)
+            out.mux(stream.encode(small))
+        out.mux(stream.encode(None))
+
+
+class RunningStudy:
+    """A study of real excerpts with its server."""
+
+    def __init__(self, folder: Path, clips: Path, num_clips: int) -> None:
+        videos = folder / "videos"
+        videos.mkdir()
+        names = REAL_CLIPS[:num_clips]
+        for name in names:
+            _excerpt(clips / name, videos / name)
+        self.practice = names[0]
+        self.rated = names[1:]
+        definition = {
+            "repeat_share": 0.0,
+            "session": {"clips_per_block": 100, "gray_seconds": 0.05},
+            "viewing": {"width_pixels": 800, "height_pixels": 600},
+            "clips": {self.practice: {"role": "training", "answers": {"overall": "fair"}}},
+        }
+        self.folder = folder / "study"
+        create_study(self.folder, videos, definition, Settings(), password="pw")
+        self.port = 18000 + os.getpid() % 10000
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "from finevq.cli.main import run; run()",
+                *("study", "serve", str(self.folder), "--port", str(self.port)),
+            ],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        )
+        self._wait()
+
+    def _wait(self) -> None:
+        for _ in range(2400):
+            try:
+                httpx.get(f"http://127.0.0.1:{self.port}/healthz", timeout=60)
+                return
+            except httpx.TransportError:
+                time.sleep(0.1)
+        pytest.fail("the server did not start")
+
+    def invite(self, count: int) -> list[str]:
+        store = open_study(self.folder)
+        tokens = [token for _, token in store.invite(count)]
+        store.close()
+        return [f"http://127.0.0.1:{self.port}/s/{token}" for token in tokens]
+
+    def results(self) -> StudyResults:
+        store = open_study(self.folder)
+        results = read_results(store)
+        store.close()
+        return results
+
+    def order(self, label: str) -> list[str]:
+        """Return the clips in a subject's order, training included."""
+        from sqlalchemy import select
+
+        from finevq.study.store import find_subject
+        from finevq.study.tables import ClipRow, Presentation
+
+        store = open_study(self.folder)
+        with store.reading() as session:
+            subject = find_subject(session, store.study(session), label)
+            rows = session.scalars(
+                select(ClipRow.name)
+                .join(Presentation, Presentation.clip_id == ClipRow.id)
+                .where(Presentation.subject_id == subject.id)
+                .order_by(Presentation.position)
+            ).all()
+        store.close()
+        return list(rows)
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        reason = "there is no /usr/bin/chromium"
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(f"required in CI: {reason}")
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=str(CHROMIUM),
+            args=["--no-sandbox", "--disable-gpu"],
+            timeout=PATIENCE_MILLISECONDS,
+        )
+        yield started
+        started.close()
+
+
+def _new_page(browser: Browser) -> Page:
+    page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
+    page.set_default_timeout(PATIENCE_MILLISECONDS)
+    return page
+
+
+def _take_part(page: Page, link: str, clips: list[str], answers: dict[str, dict[str, int]]) -> None:
+    enter(page, link)
+    for clip in clips:
+        if page.locator("#go").count():
+            page.keyboard.press(" ")
+        page.wait_for_selector(".ballot")
+        rate_by_keyboard(page, answers[clip])
+        page.wait_for_selector(".ballot", state="detached")
+        page.wait_for_selector("#go, .ballot, #screen:not([hidden]), .message")
+    page.wait_for_selector("text=Thank you")
+
+
+def _simulate(
+    study: RunningStudy, browser: Browser, num_people: int, num_spammers: int
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, dict[str, int]]]]:
+    """Let everybody rate everything; return the truth and what each person meant to say."""
+    truth = plant_truth(study.rated, seed=5)
+    truth[study.practice] = dict.fromkeys(next(iter(truth.values())), 3.0)
+    people = plant_people(num_people, num_spammers, seed=6)
+    meant: dict[str, dict[str, dict[str, int]]] = {}
+    for number, (person, link) in enumerate(zip(people, study.invite(num_people), strict=True), 1):
+        label, generator = f"S{number:02d}", np.random.default_rng([7, number])
+        meant[label] = {clip: levels_for(person, truth[clip], generator) for clip in truth}
+        page = _new_page(browser)
+        _take_part(page, link, study.order(label), meant[label])
+        page.context.close()
+    return truth, meant
+
+
+def _check_votes(study: RunningStudy, meant: dict[str, dict[str, dict[str, int]]]) -> None:
+    """Every vote in the database is the one that was meant, and none is missing."""
+    stored = {(b.subject, b.clip): b.levels for b in study.results().ballots}
+    assert stored == {(label, clip): meant[label][clip] for label in meant for clip in study.rated}
+
+
+def test_every_key_pressed_in_the_browser_arrives_as_meant(
+    tmp_path: Path, clips: Path, browser: Browser
+) -> None:
+    study = RunningStudy(tmp_path, clips, num_clips=4)
+    try:
+        _, meant = _simulate(study, browser, num_people=2, num_spammers=0)
+        _check_votes(study, meant)
+    finally:
+        study.stop()
+
+
+def test_a_browser_closed_in_mid_clip_resumes_at_that_clip(
+    tmp_path: Path, clips: Path, browser: Browser
+) -> None:
+    study = RunningStudy(tmp_path, clips, num_clips=3)
+    try:
+        (link,) = study.invite(1)
+        answers = {
+            clip: dict.fromkeys(plant_truth(["a"], 1)["a"], 4) for clip in study.order("S01")
+        }
+        page = _new_page(browser)
+        enter(page, link)
+        page.keyboard.press(" ")
+        page.wait_for_selector("#screen.playing")
+        page.context.close()
+        assert study.results().ballots == ()
+
+        page = _new_page(browser)
+        page.goto(link)
+        assert page.wait_for_selector("#go").inner_text() == "Play (Space)"
+        for clip in study.order("S01"):
+            if page.locator("#go").count():
+                page.keyboard.press(" ")
+            page.wait_for_selector(".ballot")
+            # Half a rating survives a reload.
+            page.keyboard.press("2")
+            page.reload()
+            page.wait_for_selector(".ballot")
+            assert page.locator("input[name=level-color]:checked").get_attribute("value") == "2"
+            rate_by_keyboard(page, answers[clip])
+            page.wait_for_selector(".ballot", state="detached")
+            page.wait_for_selector("#go, .ballot, #screen:not([hidden]), .message")
+        page.wait_for_selector("text=Thank you")
+        assert [b.levels["color"] for b in study.results().ballots] == [4, 4]
+        page.context.close()
+    finally:
+        study.stop()
+
+
+@pytest.mark.slow
+def test_twenty_two_simulated_subjects_give_the_planted_truth_and_the_spammers_away(
+    tmp_path: Path, clips: Path, browser: Browser
+) -> None:
+    study = RunningStudy(tmp_path, clips, num_clips=len(REAL_CLIPS))
+    try:
+        truth, meant = _simulate(study, browser, num_people=22, num_spammers=2)
+        _check_votes(study, meant)
+        results = study.results()
+        tables = results.vote_tables()
+        overall = np.array([truth[name]["overall"] for name in tables["overall"].stimuli])
+        estimate = analyze(tables, method="mle", dimension="overall")["overall"].estimate
+        assert np.corrcoef(estimate.quality, overall)[0, 1] > 0.97
+        assert np.abs(estimate.quality - overall).mean() < 0.3
+        order = np.argsort(-estimate.inconsistency)
+        assert {tables["overall"].subjects[i] for i in order[:2]} == {"S21", "S22"}
+        gold = {c.name: c.answers for c in results.clips if c.role == Role.GOLD}
+        flagged = {
+            person.subject
+            for person in results.subjects
+            if flags_of(
+                person.subject, results.ballots, results.definition, gold, tables["overall"]
+            )
+        }
+        assert {"S21", "S22"} <= flagged
+        rejected = screen_subjects(tables["overall"].votes, count_unanimous=False).rejected
+        assert not rejected[:20].any()
+    finally:
+        study.stop()

@@ -1,0 +1,229 @@
+"""`finevq study` from a folder of clips to labels, exports and question-answer pairs."""
+
+import csv
+import json
+from fractions import Fraction
+from itertools import count
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from finevq.cli.main import app
+from finevq.errors import ConfigError, StudyError
+from finevq.study.folder import open_study
+from finevq.study.results import read_results
+from finevq.study.sessions import BallotForm, SubjectSession
+from finevq.study.vote_files import read_votes
+
+DIMENSIONS = ("color", "noise", "artifact", "blur", "temporal", "overall")
+
+
+def _run(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(app, ["study", *map(str, arguments)])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def _write_clip(path: Path, shade: int, noise: int = 0) -> None:
+    generator = np.random.default_rng(shade)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=Fraction(10))
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in range(3):
+            picture = np.full((48, 64, 3), shade, np.int16)
+            picture[:, index * 8 : index * 8 + 16] = 255 - shade
+            picture = picture + generator.integers(-noise, noise + 1, picture.shape)
+            frame = np.clip(picture, 0, 255).astype(np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        out.mux(stream.encode(None))
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for index in range(6):
+        _write_clip(folder / f"clip{index}.mp4", 30 * index, 10 * index)
+    return folder
+
+
+@pytest.fixture
+def study(tmp_path: Path, videos: Path) -> Path:
+    """A finished study of seven subjects, of whom S07 answers at random."""
+    config = tmp_path / "study.yaml"
+    config.write_text(
+        "title: Pilot\nrepeat_share: 0\nclips:\n"
+        "  clip0.mp4: {role: training, answers: {overall: good}}\n"
+        "  clip1.mp4: {category: indoor}\n"
+    )
+    folder = tmp_path / "pilot"
+    output = _run("create", folder, "--videos", videos, "--config", config)
+    assert "password:" in output
+    links = _run("invite", folder, "--subjects", "7").split()
+    store = open_study(folder)
+    for number, link in enumerate(links[1::2]):
+        # A clock that moves on by a second whenever it is read.
+        clock = count(1_700_000_000.0).__next__
+        _take_part(SubjectSession(store, link.rpartition("/")[2], clock), number)
+    store.close()
+    return folder
+
+
+def _take_part(session: SubjectSession, number: int) -> None:
+    generator = np.random.default_rng(number)
+    session.consent()
+    session.answer_questionnaire({"vision": "normal", "question_1": "a private answer"})
+    session.confirm_viewing({})
+    session.confirm_instructions()
+    while (state := session.state())["stage"] == "rating":
+        position = state["clip"]["position"]
+        clip = int(session.current_clip_file(position).removesuffix(".mp4")[-1])
+        session.start_playback(position, key := f"playback-{number}-{position}")
+        session.end_playback(key)
+        level = int(generator.integers(1, 6)) if number == 6 else min(max(clip - 1, 1), 5)
+        seen = ["none"] if level >= 4 else ["shake"]
+        session.submit(
+            BallotForm(
+                position=position,
+                submission=f"ballot-{number}-{position}",
+                ratings=dict.fromkeys(DIMENSIONS, level),
+                attributes={name: ["none"] for name in DIMENSIONS[:-2]} | {"temporal": seen},
+            )
+        )
+
+
+def test_analyze_prints_the_promised_json_in_the_files_order(tmp_path: Path) -> None:
+    votes = tmp_path / "votes.csv"
+    votes.write_text("stimulus,reference,ann,bob,cy\nz,z,5,4,5\na,z,2,,1\nm,z,3,3,2\n")
+    for method in ("mos", "bt500", "zscore", "zscore-bt500", "bias", "mle"):
+        result = json.loads(_run("analyze", votes, "--method", method, "--json"))
+        assert list(result) == ["stimuli", "subjects"]
+        assert [row["stimulus"] for row in result["stimuli"]] == ["z", "a", "m"]
+        assert [row["subject"] for row in result["subjects"]] == ["ann", "bob", "cy"]
+        for row in result["stimuli"]:
+            assert list(row) == ["stimulus", "quality", "ci95"]
+            assert row["ci95"][0] <= row["quality"] <= row["ci95"][1]
+        for row in result["subjects"]:
+            assert list(row) == ["subject", "bias", "inconsistency", "rejected"]
+            assert isinstance(row["rejected"], bool)
+
+
+def test_analyze_knows_differential_scores_and_says_so_without_references(tmp_path: Path) -> None:
+    votes = tmp_path / "votes.csv"
+    votes.write_text("stimulus,reference,ann,bob\nz,z,4,4\na,z,2,2\n")
+    result = json.loads(_run("analyze", votes, "--method", "mos", "--dmos", "--json"))
+    assert [row["quality"] for row in result["stimuli"]] == [4.0, 2.0]
+    votes.write_text("stimulus,ann,bob\nz,4,4\n")
+    with pytest.raises(StudyError, match="a column 'reference'"):
+        _run("analyze", votes, "--dmos")
+
+
+def test_a_study_becomes_labels_and_a_report(study: Path, tmp_path: Path) -> None:
+    report, labels = tmp_path / "report.html", tmp_path / "labels.csv"
+    output = _run("analyze", study, "--method", "mos", "--html", report, "--labels", labels)
+    assert "clip5.mp4" in output
+    with labels.open() as file:
+        rows = {row["video"]: row for row in csv.DictReader(file)}
+    assert list(rows) == [f"clip{index}.mp4" for index in range(1, 6)]
+    assert float(rows["clip5.mp4"]["mos_overall"]) > float(rows["clip1.mp4"]["mos_overall"])
+    assert rows["clip5.mp4"]["level_overall"] == "excellent"
+    assert rows["clip1.mp4"]["attributes_temporal"] == "shake"
+    assert rows["clip1.mp4"]["most_impactful_dimension"] == "temporal"
+    assert float(rows["clip1.mp4"]["agreement_temporal"]) >= 0.5
+    text = report.read_text()
+    assert "indoor" in text
+    assert text.count("<svg") >= 6 * 4
+    assert "<script" not in text
+
+
+def test_exports_are_read_back_as_the_same_votes_and_hold_nothing_personal(
+    study: Path, tmp_path: Path
+) -> None:
+    _run("export", study, "--output", tmp_path / "out")
+    store = open_study(study)
+    table = read_results(store).vote_tables()["overall"]
+    store.close()
+    for name in ("votes.csv", "sureal_overall.json", "p910_overall.csv"):
+        tables = read_votes(tmp_path / "out" / name)
+        read = tables.get("overall") or tables["quality"]
+        np.testing.assert_array_equal(np.sort(read.votes, axis=1), np.sort(table.votes, axis=1))
+    everything = "".join(path.read_text() for path in (tmp_path / "out").iterdir())
+    assert "private" not in everything
+    assert "S01" in everything
+
+
+def test_pairs_are_built_revised_and_written(study: Path, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.jsonl"
+    _run("qa", study, "--output", pairs, "--family", "rating", "--family", "description")
+    rows = [json.loads(line) for line in pairs.read_text().splitlines()]
+    assert {row["family"] for row in rows} == {"rating", "description"}
+    _run("qa", study, "--output", pairs, "--family", "rating", "--revise", study)
+
+    from finevq.study.qa_revision import next_open, revise
+
+    store = open_study(study)
+    with store.writing() as session:
+        owner = store.study(session)
+        first = next_open(session, owner)
+        assert first is not None
+        revise(session, owner, first.id, "accept", first.question, first.answer + " Really.")
+        second = next_open(session, owner)
+        assert second is not None
+        with pytest.raises(StudyError, match="does not agree with the labels"):
+            revise(session, owner, second.id, "accept", second.question, "It is undecided.")
+        session.refresh(second)
+        revise(session, owner, second.id, "reject", "", "")
+    store.close()
+    _run("qa", study, "--revised", "--output", pairs)
+    (row,) = [json.loads(line) for line in pairs.read_text().splitlines()]
+    assert row["answer"].endswith("Really.")
+
+
+def test_a_subject_is_deleted_and_a_backup_made(study: Path, tmp_path: Path) -> None:
+    _run("backup", study, "--output", tmp_path / "backup.db")
+    assert (tmp_path / "backup.db").stat().st_size > 0
+    _run("delete-subject", study, "S07", "--yes")
+    store = open_study(study)
+    assert "S07" not in {ballot.subject for ballot in read_results(store).ballots}
+    store.close()
+    log = _run("audit", study)
+    assert [line.split("\t")[2] for line in log.splitlines()] == [
+        "create",
+        "invite",
+        "backup",
+        "delete subject",
+    ]
+    with pytest.raises(StudyError, match="no subject 'S07'"):
+        _run("delete-subject", study, "S07", "--yes")
+
+
+def test_screening_measures_and_picks_and_survives_a_broken_file(
+    videos: Path, tmp_path: Path
+) -> None:
+    (videos / "broken.mp4").write_bytes(b"not a video")
+    target = tmp_path / "chosen.csv"
+    _run("screen", videos, "--count", "3", "--output", target)
+    with target.open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3
+    assert all(float(row["spatial_information"]) > 0 for row in rows)
+    assert "clip5.mp4" in {row["name"] for row in rows}
+    _run("create", tmp_path / "screened", "--videos", target)
+
+
+def test_a_folder_that_exists_is_not_overwritten(study: Path, videos: Path) -> None:
+    with pytest.raises(StudyError, match="exists; choose a new name"):
+        _run("create", study, "--videos", videos)
+
+
+def test_a_misspelled_setting_is_found(videos: Path, tmp_path: Path) -> None:
+    config = tmp_path / "study.yaml"
+    config.write_text("sesion: {}\n")
+    with pytest.raises(ConfigError, match="did you mean 'session'"):
+        _run("create", tmp_path / "new", "--videos", videos, "--config", config)
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,329 @@
+"""The study server as a process: killed, asked twice and by many, on SQLite and on PostgreSQL."""
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx
+import numpy as np
+import pytest
+
+from finevq.settings import Settings
+from finevq.study.folder import create_study, open_study
+from finevq.study.results import read_results
+
+ROOT = Path(__file__).resolve().parents[2]
+POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+NUM_CLIPS = 5
+PASSWORD = "a password of the lab"
+DIMENSIONS = ["color", "noise", "artifact", "blur", "temporal", "overall"]
+
+pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
+
+
+def _write_clip(path: Path, shade: int) -> None:
+    """Write a fifth of a second of moving stripes."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=Fraction(10))
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in range(2):
+            picture = np.full((48, 64, 3), shade, np.uint8)
+            picture[:, index * 8 : index * 8 + 16] = 255 - shade
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        out.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    for index in range(NUM_CLIPS):
+        _write_clip(folder / f"clip{index}.mp4", 40 * index)
+    return folder
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A throw-away PostgreSQL cluster; its programs refuse to run as root."""
+    if not POSTGRES:
+        reason = "PostgreSQL's programs are not in /usr/lib/postgresql"
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(f"required in CI: {reason}")
+        pytest.skip(reason)
+    # pytest's own folders are closed to other users.
+    home = Path(tempfile.mkdtemp(prefix="finevq-postgres-"))
+    as_postgres: list[str] = []
+    if os.geteuid() == 0:
+        account = pwd.getpwnam("postgres")
+        os.chown(home, account.pw_uid, account.pw_gid)
+        as_postgres = ["runuser", "-u", "postgres", "--"]
+    data, port = home / "data", _free_port()
+
+    def run(program: str, *arguments: str) -> None:
+        subprocess.run(
+            [*as_postgres, str(POSTGRES[-1] / program), *arguments],
+            check=True,
+            cwd=home,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    run("initdb", "-D", str(data), "-A", "trust", "-U", "postgres", "-N")
+    options = f"-k {home} -p {port} -c listen_addresses=127.0.0.1"
+    run(
+        "pg_ctl",
+        "-D",
+        str(data),
+        "-w",
+        "-t",
+        "280",
+        "-o",
+        options,
+        "-l",
+        str(home / "log"),
+        "start",
+    )
+    yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
+    run("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
+    shutil.rmtree(home)
+
+
+class Server:
+    """The server as its own process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = "from finevq.cli.main import run; run()"
+        arguments = ["study", "serve", str(self.folder), "--port", str(self.port)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", command, *arguments], env=environment
+        )
+        for _ in range(2400):
+            try:
+                if httpx.get(f"{self.url}/healthz", timeout=60).status_code == 200:
+                    return
+            except httpx.TransportError:
+                assert self._process.poll() is None, "the server ended at its start"
+                time.sleep(0.1)
+        pytest.fail("the server did not start")
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest, tmp_path: Path, videos: Path) -> Iterator[Server]:
+    database = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    folder = tmp_path / f"study_{time.monotonic_ns()}"
+    definition = {"repeat_share": 0.0, "session": {"clips_per_block": 100}}
+    create_study(folder, videos, definition, Settings(), database=database, password=PASSWORD)
+    running = Server(folder)
+    running.start()
+    yield running
+    running.kill()
+
+
+class Tab:
+    """One browser tab of one subject, which sends again until it is answered."""
+
+    def __init__(self, url: str, token: str, name: str) -> None:
+        self._client = httpx.Client(base_url=f"{url}/s/{token}", timeout=120)
+        self._name = name
+        self.sent: dict[int, dict[str, int]] = {}
+        """Position -> levels of the ballots that the server says it has stored."""
+        self.outcomes: list[str] = []
+
+    def ask(self, path: str, message: dict[str, Any] | None = None) -> httpx.Response:
+        for _ in range(600):
+            try:
+                if message is None:
+                    return self._client.get(path)
+                return self._client.post(path, json=message)
+            except httpx.TransportError:
+                time.sleep(0.1)
+        pytest.fail("the server did not come back")
+
+    def begin(self) -> None:
+        for step, form in (
+            ("consent", {"agree": "yes"}),
+            ("questionnaire", {"vision": "normal"}),
+            ("viewing", {"screen": "1920x1080"}),
+            ("instructions", {}),
+        ):
+            assert self._client.post(f"/{step}", data=form).status_code == 303
+
+    def state(self) -> dict[str, Any]:
+        return dict(self.ask("/state").json())
+
+    def watch(self, position: int) -> None:
+        key = f"playback-{self._name}-{position}"
+        self.ask("/play", {"position": position, "key": key})
+        # A twentieth of a second more than the slack allows.
+        time.sleep(0.05)
+        self.ask("/played", {"key": key})
+
+    def vote(self, position: int, level: int) -> str:
+        levels = dict.fromkeys(DIMENSIONS, level)
+        reply = self.ask(
+            "/ballot",
+            {
+                "position": position,
+                "submission": f"ballot-{self._name}-{position}",
+                "ratings": levels,
+                "attributes": {name: ["none"] for name in DIMENSIONS[:-1]},
+            },
+        )
+        assert reply.status_code == 200, reply.text
+        outcome = str(reply.json()["outcome"])
+        self.outcomes.append(outcome)
+        if outcome != "taken":
+            self.sent[position] = levels
+        return outcome
+
+    def rate_all(self) -> None:
+        while (state := self.state())["stage"] == "rating":
+            position = int(state["clip"]["position"])
+            self.watch(position)
+            self.vote(position, 1 + position % 5)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _invite(folder: Path, count: int) -> dict[str, str]:
+    store = open_study(folder)
+    invited = dict(store.invite(count))
+    store.close()
+    return invited
+
+
+def _stored(folder: Path) -> dict[str, dict[int, dict[str, int]]]:
+    store = open_study(folder)
+    ballots = read_results(store).ballots
+    store.close()
+    stored: dict[str, dict[int, dict[str, int]]] = {}
+    for ballot in ballots:
+        assert ballot.position not in stored.setdefault(ballot.subject, {}), "a doubled vote"
+        stored[ballot.subject][ballot.position] = ballot.levels
+    return stored
+
+
+def test_a_server_killed_in_the_middle_of_ratings_loses_and_doubles_nothing(server: Server) -> None:
+    tabs = {
+        label: Tab(server.url, token, label) for label, token in _invite(server.folder, 4).items()
+    }
+    for tab in tabs.values():
+        tab.begin()
+    with ThreadPoolExecutor(len(tabs)) as pool:
+        running = [pool.submit(tab.rate_all) for tab in tabs.values()]
+        for _ in range(2):
+            before = sum(len(tab.sent) for tab in tabs.values())
+            while sum(len(tab.sent) for tab in tabs.values()) < before + 3 and not all(
+                task.done() for task in running
+            ):
+                time.sleep(0.01)
+            server.kill()
+            server.start()
+        for task in running:
+            task.result()
+    assert _stored(server.folder) == {label: tab.sent for label, tab in tabs.items()}
+    assert all(len(tab.sent) == NUM_CLIPS for tab in tabs.values())
+    for tab in tabs.values():
+        tab.close()
+
+
+def test_two_tabs_of_one_subject_give_one_vote_a_clip(server: Server) -> None:
+    ((label, token),) = _invite(server.folder, 1).items()
+    one, other = (Tab(server.url, token, f"{label}-{name}") for name in ("one", "other"))
+    one.begin()
+    for _ in range(NUM_CLIPS):
+        position = int(one.state()["clip"]["position"])
+        one.watch(position)
+        with ThreadPoolExecutor(2) as pool:
+            votes = [pool.submit(one.vote, position, 2), pool.submit(other.vote, position, 4)]
+            outcomes = [vote.result() for vote in votes]
+        assert sorted(outcomes) == ["stored", "taken"]
+    assert _stored(server.folder) == {label: one.sent | other.sent}
+    assert one.state()["stage"] == "done"
+    one.close()
+    other.close()
+
+
+def test_thirty_subjects_at_once_are_all_heard(server: Server) -> None:
+    tabs = {
+        label: Tab(server.url, token, label) for label, token in _invite(server.folder, 30).items()
+    }
+
+    def take_part(tab: Tab) -> None:
+        tab.begin()
+        tab.rate_all()
+
+    with ThreadPoolExecutor(len(tabs)) as pool:
+        list(pool.map(take_part, tabs.values()))
+    assert _stored(server.folder) == {label: tab.sent for label, tab in tabs.items()}
+    assert sum(len(tab.sent) for tab in tabs.values()) == 30 * NUM_CLIPS
+    assert all(set(tab.outcomes) == {"stored"} for tab in tabs.values())
+    for tab in tabs.values():
+        tab.close()
+
+
+def test_the_experimenters_pages_are_closed_without_the_password(server: Server) -> None:
+    with httpx.Client(base_url=server.url, timeout=120) as client:
+        for page in ("", "/clips", "/subjects/S01", "/audit", "/qa"):
+            assert client.get(f"/experimenter{page}").status_code == 401
+        assert client.post("/experimenter/login", data={"password": "guess"}).status_code == 401
+        forged = {"finevq_experimenter": "9999999999.00"}
+        assert httpx.get(f"{server.url}/experimenter", cookies=forged).status_code == 401
+        assert client.post("/experimenter/login", data={"password": PASSWORD}).status_code == 303
+        for page in ("", "/clips", "/audit", "/qa"):
+            reply = client.get(f"/experimenter{page}")
+            assert reply.status_code == 200
+            assert "default-src 'self'" in reply.headers["content-security-policy"]
+
+
+def test_a_subject_sees_only_his_own_session(server: Server) -> None:
+    invited = _invite(server.folder, 2)
+    mine, his = (Tab(server.url, token, label) for label, token in invited.items())
+    mine.begin()
+    his.begin()
+    position = int(his.state()["clip"]["position"])
+    his.ask("/play", {"position": position, "key": "his-playback"})
+    reply = mine.ask("/played", {"key": "his-playback"})
+    assert reply.status_code == 400
+    assert reply.json() == {"error": "this clip was not started"}
+    assert mine.ask(f"/clip/{position + 1}").status_code == 400
+    assert httpx.get(f"{server.url}/s/guessed/state", timeout=60).status_code == 400
+    huge = httpx.post(
+        f"{server.url}/s/guessed/ballot", content=json.dumps({"x": "y" * 300_000}), timeout=60
+    )
+    assert huge.status_code == 413
+    mine.close()
+    his.close()
