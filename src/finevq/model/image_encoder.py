@@ -1,13 +1,17 @@
 """The image encoder: sparse frames to features, before any projection.
 
-Two networks fit this box: EfficientNet-Lite0, whose five stages are summarised as means and standard
-deviations over the picture (nano), and InternViT with a pixel-shuffled patch grid (the paper's).
+Two networks fit this box: EfficientNet-Lite0, whose five stages are summarised as means and
+standard deviations over the picture (nano), and InternViT with a pixel-shuffled patch grid (the
+paper's, in intern_vit.py).
 """
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from finevq.model.config import ImageEncoderConfig
+from finevq.model.intern_vit import InternViTEncoder
 
 
 class _Stage(NamedTuple):
@@ -18,8 +22,8 @@ class _Stage(NamedTuple):
     channels: int
 
 
-# Source: Tan & Le, EfficientNet (ICML 2019), table 1 (B0); EfficientNet-Lite (TensorFlow TPU models,
-# efficientnet/lite) replaces swish by ReLU6 and drops squeeze-and-excitation.
+# Source: Tan & Le, EfficientNet (ICML 2019), table 1 (B0); EfficientNet-Lite (TensorFlow TPU
+# models, efficientnet/lite) replaces swish by ReLU6 and drops squeeze-and-excitation.
 _STAGES = (
     _Stage(1, 3, 1, 1, 16),
     _Stage(2, 3, 2, 6, 24),
@@ -116,3 +120,10 @@ class EfficientNetEncoder(nn.Module):
                 spread = centred.square().mean(dim=(2, 3)).add(1e-6).sqrt()
                 summaries += [mean, spread]
         return torch.cat(summaries, dim=1).unsqueeze(1)
+
+
+def build_image_encoder(config: ImageEncoderConfig) -> EfficientNetEncoder | InternViTEncoder:
+    """Build the network that the configuration names, with fresh weights."""
+    if config.kind == "intern_vit":
+        return InternViTEncoder(config)
+    return EfficientNetEncoder()

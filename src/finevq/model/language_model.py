@@ -1,7 +1,8 @@
 """The language model: a decoder in Llama layout, from `transformers`."""
 
-from torch import nn
+import torch
 from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from finevq.model.config import LanguageModelConfig
 
@@ -9,9 +10,16 @@ from finevq.model.config import LanguageModelConfig
 def build_language_model(config: LanguageModelConfig) -> LlamaForCausalLM:
     """Build the decoder with fresh weights.
 
-    Attention is PyTorch's scaled dot product, which runs everywhere; use_cache is left to the caller.
+    Attention is PyTorch's scaled dot product, which runs everywhere; a cache is the caller's.
     """
-    model: nn.Module = LlamaForCausalLM(
+    return LlamaForCausalLM(
         LlamaConfig(**{"attn_implementation": "sdpa", "use_cache": False, **config.llama})
     )
-    return model
+
+
+def rebuild_rotary(model: LlamaForCausalLM, device: torch.device) -> None:
+    """Compute the rotary frequencies anew: they are in no checkpoint, and not on the meta device.
+
+    They stay in float32 whatever the weights are in, as positions of thousands need it.
+    """
+    model.model.rotary_emb = LlamaRotaryEmbedding(model.config).to(device)
