@@ -71,7 +71,7 @@ def check_memory(num_parameters: int, bytes_each: float, device: torch.device) -
     free = (
         torch.cuda.mem_get_info(device)[0]
         if device.type == "cuda"
-        else psutil.virtual_memory().available
+        else psutil.virtual_memory().available  # type: ignore[no-untyped-call]  # psutil
     )
     if needed > free:
         raise ModelError(

@@ -1,28 +1,28 @@
 """An official checkpoint folder: its configuration, tokenizer and weights joined."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from tokenizers import Tokenizer
+from torch import Tensor
 
 from finevq.errors import CheckpointError, ConfigError
 from finevq.model.checkpoint import (
     ADAPTER_FOLDER,
-    CONFIG_FILE,
     load_pickle,
     open_weights,
-    read_json,
     save_adapter,
-    save_config,
     save_tensors,
 )
 from finevq.model.config import ModelConfig
+from finevq.model.folder import CONFIG_FILE, TOKENIZER_FILE, read_json, write_config
 from finevq.model.lora import LoraRanks
 from finevq.model.official_config import is_official, read_official_config
 from finevq.model.official_import import KeyReport, OfficialCheckpoint, describe
 from finevq.prompts.internlm2 import CONTEXT
-from finevq.prompts.internlm2_tokenizer import TOKENIZER_FILE, load_tokenizer
+from finevq.prompts.internlm2_tokenizer import load_tokenizer
 
 LORA_FILE = "lora_weights.pth"
 """Written by the official training beside a checkpoint: the adapters of the best step."""
@@ -128,9 +128,9 @@ def convert_official(
         raise ConfigError(f"{target} exists and is not an empty folder; name another")
     opened = open_official(source, name=name, compat=compat, lora_weights=lora_weights)
     target.mkdir(parents=True, exist_ok=True)
-    kept = {}
+    kept: dict[str, Tensor] = {}
 
-    def base_weights():  # type: ignore[no-untyped-def]  # noqa: ANN202  # an iterator of names and tensors
+    def base_weights() -> Iterator[tuple[str, Tensor]]:
         for tensor_name, tensor in opened.checkpoint.tensors(merge=adapters == "merge"):
             if ".lora_" in tensor_name:
                 kept[tensor_name] = tensor
@@ -142,7 +142,7 @@ def convert_official(
         save_adapter(target / ADAPTER_FOLDER, kept, opened.checkpoint.ranks)
     opened.tokenizer.save(str(target / TOKENIZER_FILE))
     # Last, so that a conversion that was interrupted is not taken for a model.
-    save_config(target, opened.config)
+    write_config(opened.config, target)
     return Conversion(
         opened.config,
         opened.checkpoint.report,

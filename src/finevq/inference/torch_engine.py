@@ -44,8 +44,9 @@ class TorchEngine:
         self.model = model
         self._prefix_ids = prefix_ids
         self._motion_window = motion_window
-        weight = model.language_model.get_input_embeddings().weight
-        self._device, self._dtype = weight.device, weight.dtype
+        weight: Tensor = model.language_model.model.norm.weight  # never quantized
+        self._device: torch.device = weight.device
+        self._dtype: torch.dtype = weight.dtype
 
     @torch.inference_mode()
     def read_video(self, pixels: Pixels) -> Prefix:

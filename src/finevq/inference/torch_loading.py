@@ -6,18 +6,24 @@ from pathlib import Path
 import torch
 
 from finevq.errors import CheckpointError, ConfigError
-from finevq.inference.calibration import CALIBRATION_FILE, Calibration
 from finevq.inference.devices import Quantization, check_memory, choose_device, choose_dtype
 from finevq.inference.official_folder import Compat, open_official
 from finevq.inference.session import Session
 from finevq.inference.torch_engine import TorchEngine
-from finevq.model.checkpoint import CONFIG_FILE, load_config, load_model, read_json
+from finevq.model.checkpoint import load_model
 from finevq.model.config import ModelConfig
 from finevq.model.finevq import FineVQ
+from finevq.model.folder import (
+    CONFIG_FILE,
+    TOKENIZER_FILE,
+    read_calibration,
+    read_config,
+    read_json,
+)
 from finevq.model.loading import build_empty, fill_model
 from finevq.model.official_config import is_official
 from finevq.prompts.internlm2 import InternLM2Prompter
-from finevq.prompts.internlm2_tokenizer import TOKENIZER_FILE, load_tokenizer
+from finevq.prompts.internlm2_tokenizer import load_tokenizer
 from finevq.prompts.prompter import NanoPrompter, Prompter
 from finevq.records import ModelIdentity
 from finevq.settings import Settings
@@ -58,7 +64,7 @@ def load_torch_session(folder: Path, *, settings: Settings, options: TorchOption
         engine=TorchEngine(model, prompter.prefix_ids),
         prompter=prompter,
         video=config.video,
-        calibration=Calibration.from_file(folder / CALIBRATION_FILE),
+        calibration=read_calibration(folder),
         free_questions=config.prompt == "internlm2-chat",
         settings=settings,
     )
@@ -81,7 +87,7 @@ def load_torch_model(folder: Path, options: TorchOptions) -> tuple[FineVQ, Promp
         opened = open_official(folder, compat=options.compat or "none")
         config, tokenizer = opened.config, opened.tokenizer
     else:
-        opened, config = None, load_config(folder)
+        opened, config = None, read_config(folder)
         tokenizer = None
     _check_fits(config, dtype, device, options.quantization)
     if opened is not None:

@@ -16,14 +16,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from finevq.errors import CheckpointError
-from finevq.model.config import ModelConfig
 from finevq.model.finevq import FineVQ
+from finevq.model.folder import WEIGHTS_FILE, read_config, read_json, write_config
 from finevq.model.loading import build_empty, fill_model
 from finevq.model.lora import LoraRanks, adapter_config
 from finevq.model.official_import import require_finite
 
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 ADAPTER_FOLDER = "adapter"
 ADAPTER_FILE = "adapter_model.safetensors"
@@ -199,12 +197,6 @@ def save_tensors(
     return total
 
 
-def save_config(folder: Path, config: ModelConfig) -> None:
-    """Write config.json."""
-    text = json.dumps(config.to_dict(), indent=2, ensure_ascii=False) + "\n"
-    (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
-
-
 def save_model(model: FineVQ, folder: Path) -> None:
     """Write a model as a folder of ours.
 
@@ -213,7 +205,7 @@ def save_model(model: FineVQ, folder: Path) -> None:
         folder: Made where it does not exist.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    save_config(folder, model.config)
+    write_config(model.config, folder)
     save_tensors(folder, _without_ties(model.state_dict()))
 
 
@@ -224,15 +216,6 @@ def _without_ties(state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
             continue
         seen.add(tensor.data_ptr())
         yield name, tensor
-
-
-def load_config(folder: Path) -> ModelConfig:
-    """Read config.json of a folder of ours.
-
-    Raises:
-        CheckpointError: it is missing, or not ours.
-    """
-    return ModelConfig.from_dict(read_json(folder / CONFIG_FILE))
 
 
 def load_model(
@@ -259,7 +242,7 @@ def load_model(
         yield from adapter.items()
 
     return fill_model(
-        build_empty(load_config(folder), ranks), tensors(), device=device, dtype=dtype
+        build_empty(read_config(folder), ranks), tensors(), device=device, dtype=dtype
     )
 
 
@@ -305,18 +288,3 @@ def load_adapter(folder: Path) -> tuple[dict[str, Tensor], LoraRanks]:
             image = tensor.shape[0] if is_image else image
             language = language if is_image else tensor.shape[0]
     return tensors, LoraRanks(image=image, language=language)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object of a checkpoint folder.
-
-    Raises:
-        CheckpointError: it is missing or damaged.
-    """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path} does not hold an object")
-    return values

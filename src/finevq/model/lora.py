@@ -50,8 +50,9 @@ def add_lora(model: nn.Module, ranks: LoraRanks, *, dropout: float = 0.05) -> No
     # An optional extra and slow to import.
     from peft import inject_adapter_in_model
 
+    on_meta = any(parameter.is_meta for parameter in model.parameters())
     inject_adapter_in_model(
-        _peft_config(ranks, dropout), model, adapter_name="default", low_cpu_mem_usage=True
+        _peft_config(ranks, dropout), model, adapter_name="default", low_cpu_mem_usage=on_meta
     )
 
 
