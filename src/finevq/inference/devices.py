@@ -1,6 +1,6 @@
 """Where a model runs and in which numbers, and whether it fits there, before anything is loaded."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import psutil
 import torch
@@ -54,6 +54,21 @@ def choose_dtype(text: str, device: torch.device) -> torch.dtype:
     if text not in _DTYPES:
         raise ConfigError(f"dtype {text!r}; allowed: auto, {', '.join(_DTYPES)}")
     return _DTYPES[text]
+
+
+def choose_quantization(text: str) -> Quantization | None:
+    """Turn 8bit, 4bit or nothing into a kind of quantization.
+
+    Raises:
+        ConfigError: no such kind.
+    """
+    if not text:
+        return None
+    for kind in get_args(Quantization):
+        if text == kind:
+            found: Quantization = kind
+            return found
+    raise ConfigError(f"quantization {text!r}; allowed: {', '.join(get_args(Quantization))}")
 
 
 def check_memory(num_parameters: int, bytes_each: float, device: torch.device) -> None:

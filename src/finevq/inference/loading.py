@@ -29,9 +29,9 @@ def load(
     *,
     settings: Settings | None = None,
     revision: str | None = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    quantization: Literal["8bit", "4bit"] | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    quantization: str | None = None,
     compat: Literal["none", "official"] | None = None,
 ) -> Session:
     """Load a model once, for many videos.
@@ -41,10 +41,11 @@ def load(
             hub id such as "IntMeGroup/FineVQ_score", which "@revision" may follow.
         settings: Limits and folders; read from the environment where None.
         revision: Commit, tag or branch of a hub id.
-        device: auto, cpu, cuda or cuda:N; for whole models, not for exported ones.
-        dtype: auto (bfloat16 on CUDA, else float32), float32, bfloat16 or float16; likewise.
-        quantization: Of the language model, on CUDA; likewise.
-        compat: official reads the score where the official code does, to the letter; likewise.
+        device: Of a whole model, not of an exported one; as in `Settings`, which serves where None.
+        dtype: Likewise.
+        quantization: Likewise.
+        compat: official reads the score where the official code does, to the letter; None: as the
+            folder says.
 
     Raises:
         ModelNotFoundError: there is no such model; says what to download and where to put it.
@@ -69,7 +70,12 @@ def load(
         from finevq.inference.torch_loading import TorchOptions, load_torch_session
     except ImportError as error:
         raise MissingExtraError(f"the model {model!r} ({error.name})", "torch") from error
-    options = TorchOptions(device=device, dtype=dtype, quantization=quantization, compat=compat)
+    options = TorchOptions(
+        device=settings.device if device is None else device,
+        dtype=settings.dtype if dtype is None else dtype,
+        quantization=settings.quantization if quantization is None else quantization,
+        compat=compat,
+    )
     return load_torch_session(folder, settings=settings, options=options)
 
 

@@ -7,7 +7,7 @@ suffix on that prefix, join the answers into one `Assessment`.
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from finevq.errors import UnsupportedQuestionError
+from finevq.errors import ModelError, UnsupportedQuestionError
 from finevq.inference.answering import ClosedAnswer, answer_closed
 from finevq.inference.batching import assess_in_order
 from finevq.inference.engine import Engine, Prefix
@@ -49,6 +49,7 @@ class Session:
         video: What it takes from a video.
         calibration: Fitted to the weights.
         free_questions: Whether the model was trained to answer questions in any words.
+        has_scores: Whether it gives scores; one that does not answers questions alone.
         settings: Limits of reading videos.
     """
 
@@ -61,6 +62,7 @@ class Session:
         video: VideoInputConfig,
         calibration: Calibration,
         free_questions: bool,
+        has_scores: bool = True,
         settings: Settings,
     ) -> None:
         self.identity = identity
@@ -69,6 +71,7 @@ class Session:
         self._video = video
         self._calibration = calibration
         self._free_questions = free_questions
+        self._has_scores = has_scores
         self._settings = settings
         self._population = Population.finevd()
         self._questions = _assessment_questions()
@@ -82,8 +85,10 @@ class Session:
             thumbnails: Also keep small pictures of the frames that the model saw.
 
         Raises:
+            ModelError: the model answers questions but gives no scores.
             VideoError: the video cannot be read.
         """
+        self._require_scores()
         inputs = self._read(path, timeline=timeline, thumbnails=thumbnails)
         return self._assess_inputs(path, inputs)
 
@@ -94,6 +99,7 @@ class Session:
 
         The next video is decoded while the model works on the current one.
         """
+        self._require_scores()
         return assess_in_order(
             paths,
             lambda path: self._read(path, timeline=timeline, thumbnails=thumbnails),
@@ -135,6 +141,7 @@ class Session:
 
     def score(self, videos: Sequence[Clip]) -> Iterator[Score | Failure]:
         """Score clips in six dimensions, in order."""
+        self._require_scores()
         ratings = [questions.rating(dimension) for dimension in DIMENSIONS]
 
         def rate(clip: Clip, inputs: VideoInputs) -> Score:
@@ -150,6 +157,13 @@ class Session:
         )
 
     # --- parts ---
+
+    def _require_scores(self) -> None:
+        if not self._has_scores:
+            raise ModelError(
+                f"model {self.name!r} answers questions but gives no scores; ask it "
+                "(`finevq ask`), or load a score model"
+            )
 
     def _read(self, path: str, *, timeline: bool, thumbnails: bool) -> VideoInputs:
         return read_inputs(
@@ -229,6 +243,7 @@ class Session:
 
     def _answer(self, prefix: Prefix, question: Question) -> str:
         if question.family is Family.SCORING and question.dimension:
+            self._require_scores()
             (rating,) = self._ask_closed(prefix, [questions.rating(question.dimension)])
             return templates.scoring_answer(question.dimension, rating.score)
         if question.choices:

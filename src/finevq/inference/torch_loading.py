@@ -5,8 +5,14 @@ from pathlib import Path
 
 import torch
 
-from finevq.errors import CheckpointError, ConfigError
-from finevq.inference.devices import Quantization, check_memory, choose_device, choose_dtype
+from finevq.errors import CheckpointError
+from finevq.inference.devices import (
+    Quantization,
+    check_memory,
+    choose_device,
+    choose_dtype,
+    choose_quantization,
+)
 from finevq.inference.official_folder import Compat, open_official
 from finevq.inference.session import Session
 from finevq.inference.torch_engine import TorchEngine
@@ -22,6 +28,7 @@ from finevq.model.folder import (
 )
 from finevq.model.loading import build_empty, fill_model
 from finevq.model.official_config import is_official
+from finevq.model.quantization import LanguageModelQuantizer
 from finevq.prompts.internlm2 import InternLM2Prompter
 from finevq.prompts.internlm2_tokenizer import load_tokenizer
 from finevq.prompts.prompter import NanoPrompter, Prompter
@@ -37,8 +44,8 @@ class TorchOptions:
     """auto, cpu, cuda or cuda:N."""
     dtype: str = "auto"
     """auto (bfloat16 on CUDA, float32 elsewhere), float32, bfloat16 or float16."""
-    quantization: Quantization | None = None
-    """Of the language model, through bitsandbytes."""
+    quantization: str = ""
+    """Of the language model, through bitsandbytes: 8bit, 4bit, or empty for none."""
     compat: Compat | None = None
     """official: where the score is read follows the official code to the letter; None: as the
     folder says."""
@@ -64,6 +71,7 @@ def load_torch_session(folder: Path, *, settings: Settings, options: TorchOption
         engine=TorchEngine(model, prompter.prefix_ids),
         prompter=prompter,
         video=config.video,
+        has_scores=config.has_score_head,
         calibration=read_calibration(folder),
         free_questions=config.prompt == "internlm2-chat",
         settings=settings,
@@ -78,23 +86,22 @@ def load_torch_model(folder: Path, options: TorchOptions) -> tuple[FineVQ, Promp
     """
     device = choose_device(options.device)
     dtype = choose_dtype(options.dtype, device)
-    if options.quantization and device.type != "cuda":
-        raise ConfigError(
-            f"quantization {options.quantization!r} needs a CUDA device, not {device}; "
-            "leave it out, or use --dtype bfloat16"
-        )
+    quantization = choose_quantization(options.quantization)
+    quantizer = LanguageModelQuantizer(quantization, device, dtype) if quantization else None
     if is_official(read_json(folder / CONFIG_FILE)):
         opened = open_official(folder, compat=options.compat or "none")
         config, tokenizer = opened.config, opened.tokenizer
     else:
         opened, config = None, read_config(folder)
         tokenizer = None
-    _check_fits(config, dtype, device, options.quantization)
+    _check_fits(config, dtype, device, quantization)
     if opened is not None:
         tensors = opened.checkpoint.tensors(merge=True)
-        model = fill_model(build_empty(config), tensors, device=device, dtype=dtype)
+        model = fill_model(
+            build_empty(config), tensors, device=device, dtype=dtype, quantizer=quantizer
+        )
     else:
-        model = load_model(folder, device=device, dtype=dtype)
+        model = load_model(folder, device=device, dtype=dtype, quantizer=quantizer)
     if config.prompt == "nano":
         return model, NanoPrompter.from_file(folder / TOKENIZER_FILE)
     prompter = InternLM2Prompter(

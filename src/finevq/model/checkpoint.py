@@ -15,12 +15,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from finevq.errors import CheckpointError
+from finevq.errors import CheckpointError, ConfigError
 from finevq.model.finevq import FineVQ
 from finevq.model.folder import WEIGHTS_FILE, read_config, read_json, write_config
 from finevq.model.loading import build_empty, fill_model
 from finevq.model.lora import LoraRanks, adapter_config
 from finevq.model.official_import import require_finite
+from finevq.model.quantization import LanguageModelQuantizer
 
 INDEX_FILE = "model.safetensors.index.json"
 ADAPTER_FOLDER = "adapter"
@@ -219,7 +220,11 @@ def _without_ties(state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
 
 
 def load_model(
-    folder: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+    folder: Path,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+    quantizer: LanguageModelQuantizer | None = None,
 ) -> FineVQ:
     """Load a folder of ours, adapters included.
 
@@ -227,12 +232,19 @@ def load_model(
         folder: From `save_model` or `finevq models convert`.
         device: Where the model shall live.
         dtype: Of floating-point weights; as stored where None.
+        quantizer: For linear layers of the language model.
 
     Raises:
         CheckpointError: files are missing or damaged, do not fit, or hold NaN.
+        ConfigError: quantization is wanted with adapters that are not merged.
     """
     weights = open_weights(folder)
     adapter, ranks = load_adapter(folder / ADAPTER_FOLDER)
+    if quantizer is not None and ranks.any:
+        raise ConfigError(
+            f"{folder} keeps its adapters apart, which quantized layers cannot take; convert the "
+            "checkpoint with --lora merge"
+        )
 
     def tensors() -> Iterator[tuple[str, Tensor]]:
         for name in weights.shapes:
@@ -242,7 +254,11 @@ def load_model(
         yield from adapter.items()
 
     return fill_model(
-        build_empty(read_config(folder), ranks), tensors(), device=device, dtype=dtype
+        build_empty(read_config(folder), ranks),
+        tensors(),
+        device=device,
+        dtype=dtype,
+        quantizer=quantizer,
     )
 
 

@@ -10,6 +10,7 @@ from finevq.model.config import ModelConfig
 from finevq.model.finevq import FineVQ
 from finevq.model.language_model import rebuild_rotary
 from finevq.model.lora import LoraRanks, add_lora
+from finevq.model.quantization import LanguageModelQuantizer
 
 
 def build_empty(config: ModelConfig, ranks: LoraRanks | None = None) -> FineVQ:
@@ -27,6 +28,7 @@ def fill_model(
     *,
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
+    quantizer: LanguageModelQuantizer | None = None,
 ) -> FineVQ:
     """Put tensors into a model from `build_empty`, one after another.
 
@@ -38,6 +40,7 @@ def fill_model(
         tensors: Our names (plain also where peft has moved a layer to `base_layer`).
         device: Where the model shall live.
         dtype: Of floating-point weights; as stored where None.
+        quantizer: For linear layers of the language model; adapters must be merged then.
 
     Returns:
         `model`, in evaluation mode.
@@ -45,13 +48,22 @@ def fill_model(
     Raises:
         CheckpointError: a tensor has no place, or a place stays empty.
     """
+    if quantizer is not None:
+        quantizer.prepare(model)
     places = dict(_places(model))
     for name, tensor in tensors:
         place = name if name in places else _wrapped(name)
         if place not in places:
             raise CheckpointError(f"{name} has no place in model {model.config.name!r}")
         owner, leaf = places.pop(place)
+        if quantizer is not None and quantizer.wants(model, place):
+            owner._parameters[leaf] = quantizer.parameter(model, place, tensor)
+            continue
         _assign(owner, leaf, _settled(tensor, device, dtype))
+    for name, (owner, leaf) in list(places.items()):
+        if leaf == "num_batches_tracked":  # counts training steps; some checkpoints leave it out
+            owner._buffers[leaf] = torch.zeros((), dtype=torch.long, device=device)
+            del places[name]
     # Tied weights (nano) are one parameter under two names.
     model.language_model.tie_weights()
     if left := [name for name, (owner, leaf) in places.items() if getattr(owner, leaf).is_meta]:
