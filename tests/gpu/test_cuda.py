@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from builders.official_checkpoint import OfficialSpec, write_official_folder
 from finevq.inference.torch_engine import TorchEngine
 from finevq.inference.torch_loading import TorchOptions, load_torch_model
