@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from finevq.errors import ConfigError
 
@@ -59,7 +60,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(**values)  # type: ignore[arg-type]  # parsed by each field's own type
 
 
-def _parse(name: str, text: str, kind: type[bool | Path | str | int | float]) -> object:
+def _parse(name: str, text: str, kind: type[Any]) -> object:
     try:
         if kind is bool:
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[

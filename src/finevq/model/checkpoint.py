@@ -7,8 +7,8 @@ names a meaning. Tensors are read one at a time, so that loading never holds a m
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -41,7 +41,8 @@ _LAYOUTS = (
 class SafetensorsWeights:
     """Tensors in safetensors files; see `finevq.model.official_import.WeightSource`.
 
-    A file is mapped only while one tensor is copied out of it, so resident memory stays small.
+    Tensors are read into memory of their own, not mapped: a mapped file would count as resident
+    beside the copies that are made of it.
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
@@ -49,20 +50,75 @@ class SafetensorsWeights:
         """Of every tensor, file by file."""
         self.num_bytes = 0
         """Of all tensors, as stored."""
-        self._files: dict[str, Path] = {}
+        self._entries: dict[str, _Entry] = {}
         for path in paths:
-            with _opened(path) as file:
-                for name in file.keys():  # noqa: SIM118  # not a mapping
-                    part = file.get_slice(name)
-                    self.shapes[name] = tuple(part.get_shape())
-                    self._files[name] = path
-            self.num_bytes += path.stat().st_size
+            for name, entry in _read_header(path).items():
+                self.shapes[name] = entry.shape
+                self._entries[name] = entry
+                self.num_bytes += entry.num_bytes
 
     def read(self, name: str) -> Tensor:
         """Read one tensor."""
-        with _opened(self._files[name]) as file:
-            tensor: Tensor = file.get_tensor(name)
-            return tensor.clone()
+        entry = self._entries[name]
+        buffer = torch.empty(entry.num_bytes, dtype=torch.uint8)
+        with entry.path.open("rb") as file:
+            file.seek(entry.start)
+            if entry.num_bytes and file.readinto(buffer.numpy()) != entry.num_bytes:
+                raise CheckpointError(f"{entry.path} ends in the middle of {name}")
+        return buffer.view(entry.dtype).reshape(entry.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    path: Path
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    start: int
+    num_bytes: int
+
+
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+
+
+def _read_header(path: Path) -> dict[str, _Entry]:
+    """Read where the tensors of a file lie.
+
+    Source: the safetensors format: eight bytes of length, a JSON header, then raw values.
+    """
+    try:
+        # The library checks lengths, offsets and types against the file's size.
+        with safe_open(str(path), framework="pt"):
+            pass
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or no safetensors file: {error}; download it again"
+        ) from error
+    header.pop("__metadata__", None)
+    entries = {}
+    for name, values in header.items():
+        start, stop = values["data_offsets"]
+        if values["dtype"] not in _DTYPES:
+            raise CheckpointError(
+                f"{path}: {name} is of type {values['dtype']}, which no model uses"
+            )
+        entries[name] = _Entry(
+            path, _DTYPES[values["dtype"]], tuple(values["shape"]), 8 + length + start, stop - start
+        )
+    return entries
 
 
 class TorchWeights:
@@ -87,7 +143,7 @@ class TorchWeights:
         if self._current is None or self._current[0] != path:
             self._current = None  # let the last file go before the next is mapped
             self._current = (path, load_pickle(path))
-        return self._current[1][name]
+        return self._current[1][name].clone()  # not a view of the mapped file
 
 
 def open_weights(folder: Path) -> SafetensorsWeights | TorchWeights:
@@ -120,15 +176,6 @@ def _shards(index: Path) -> list[Path]:
             "the download is incomplete: run it again"
         )
     return paths
-
-
-def _opened(path: Path) -> Any:  # noqa: ANN401  # safe_open ships no types
-    try:
-        return safe_open(str(path), framework="pt")
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or no safetensors file: {error}; download it again"
-        ) from error
 
 
 def load_pickle(path: Path) -> Mapping[str, Tensor]:

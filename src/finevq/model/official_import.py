@@ -21,6 +21,8 @@ from finevq.model.official_keys import OfficialKey, Role, parse_key, pieces_of, 
 LORA_SCALE = 2.0
 """alpha / r. Source: the official code wraps with lora_alpha = 2 r."""
 _SHOWN = 8
+_PART = 2**24
+_ROWS = 1024
 
 
 class WeightSource(Protocol):
@@ -31,7 +33,7 @@ class WeightSource(Protocol):
         """Names and shapes, in the order in which reading is cheapest."""
 
     def read(self, name: str) -> Tensor:
-        """Read one tensor."""
+        """Read one tensor into memory of its own, which the caller may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +213,7 @@ class OfficialCheckpoint:
             for piece in pieces_of(module, self.config):
                 # The outputs of a fused layer are its rows: they share lora_A and split lora_B.
                 part = tensor if role == "lora_A" else piece.take(tensor)
-                yield f"{piece.name}.{role}.default.weight", part
+                yield f"{piece.name}.{role}.default.weight", part.clone()
 
     def _read(self, name: str) -> Tensor:
         tensor = self._adapters[name] if name in self._adapters else self._source.read(name)
@@ -240,8 +242,11 @@ def require_finite(name: str, tensor: Tensor) -> None:
     Raises:
         CheckpointError: it does; names the tensor and counts the values.
     """
-    if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-        count = int((~torch.isfinite(tensor)).sum())
+    if not tensor.is_floating_point():
+        return
+    # Part by part: masks of a whole embedding table would be as large as a layer.
+    parts = tensor.flatten().split(_PART)
+    if count := sum(len(part) - int(torch.isfinite(part).sum()) for part in parts):
         raise CheckpointError(
             f"{name} holds {count} values that are NaN or infinite: the file is damaged or the "
             "training diverged; download it again or use an earlier checkpoint"
@@ -263,6 +268,9 @@ def _our_name(key: OfficialKey, module: str) -> str:
 
 
 def _merged(weight: Tensor, down: Tensor, up: Tensor) -> Tensor:
-    """Return W + alpha / r * B A, computed in float32, in the type of W."""
-    delta = (up.float() @ down.float()).mul_(LORA_SCALE)
-    return delta.add_(weight.float()).to(weight.dtype)
+    """Return W + alpha / r * B A in place of W, computed in float32, some rows at a time."""
+    down = down.float()
+    for start in range(0, len(weight), _ROWS):
+        rows = slice(start, start + _ROWS)
+        weight[rows] = torch.addmm(weight[rows].float(), up[rows].float(), down, alpha=LORA_SCALE)
+    return weight

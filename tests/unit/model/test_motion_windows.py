@@ -42,13 +42,28 @@ def test_windows_equal_the_whole_under_centre_weighted_pooling() -> None:
 
 
 @torch.inference_mode()
-def test_a_window_reaches_as_far_as_needed_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = build(NARROW)
-    frames = torch.randn(1, 3, 97, 32, 32)
-    whole = encoder(frames)
-    reach = encoder.reach
-    monkeypatch.setattr(MotionEncoder, "reach", property(lambda _: reach - 1))
-    assert (windowed(encoder, frames, 16) - whole).abs().max() > 1e-5
+def test_a_window_reaches_as_far_as_needed_and_no_further() -> None:
+    encoder = build(NARROW).double()
+    frames = torch.randn(1, 3, 96, 32, 32, dtype=torch.float64)
+    positions = slow_positions(96, 4)
+    whole_slow, whole_fast = encoder._extract(frames[:, :, positions], frames)
+    start, stop = 10, 12
+    errors = []
+    for reach in (encoder.reach, encoder.reach - 1):
+        first, last = start - reach, stop + reach
+        slow, fast = encoder._extract(
+            frames[:, :, positions[first:last]], frames[:, :, 4 * first : 4 * last]
+        )
+        kept_slow, kept_fast = slow[:, :, reach:-reach], fast[:, :, 4 * reach : -4 * reach]
+        errors.append(
+            max(
+                (kept_slow - whole_slow[:, :, start:stop]).abs().max(),
+                (kept_fast - whole_fast[:, :, 4 * start : 4 * stop]).abs().max(),
+            )
+        )
+    exact, short = errors
+    assert exact < 1e-12  # float64 rounding
+    assert short > 1e-9  # small, but far from rounding: the outermost taps are missing
 
 
 def test_the_paper_network_reaches_48_frames_to_each_side() -> None:

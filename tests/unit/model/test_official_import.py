@@ -34,7 +34,7 @@ class Tensors:
         self.shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
     def read(self, name: str) -> Tensor:
-        return self._tensors[name]
+        return self._tensors[name].clone()
 
 
 class ShapesOnly:
