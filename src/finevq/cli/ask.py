@@ -23,6 +23,9 @@ def ask(
         str, typer.Option(help="A preset (see `finevq models`), a model's folder or a hub id.")
     ] = "nano",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    max_tokens: Annotated[
+        int, typer.Option(min=1, help="Longest answer in the model's own words.")
+    ] = 256,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
     quantization: QuantizationOption = None,
@@ -41,7 +44,7 @@ def ask(
     session = load_model(
         model, offline=offline, device=device, dtype=dtype, quantization=quantization
     )
-    answer = session.ask(video, question)
+    answer = session.ask(video, question, max_tokens=max_tokens)
     if json:
         values = {
             "video": video,

@@ -63,10 +63,13 @@ def load_model(
     settings = load_settings()
     return finevq.load(
         name,
-        settings=replace(settings, offline=settings.offline or offline),
-        device=device,
-        dtype=dtype,
-        quantization=quantization,
+        settings=replace(
+            settings,
+            offline=settings.offline or offline,
+            device=settings.device if device is None else device,
+            dtype=settings.dtype if dtype is None else dtype,
+            quantization=settings.quantization if quantization is None else quantization,
+        ),
     )
 
 

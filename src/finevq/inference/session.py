@@ -35,7 +35,9 @@ from finevq.vocabulary import ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dimensio
 SEGMENT_SECONDS = 2.0
 """Length of a stretch of the timeline, where the video is not too long for it."""
 
-_MAX_ANSWER_TOKENS = 256
+MAX_ANSWER_TOKENS = 256
+"""Longest answer in a model's own words."""
+
 _EVEN_ODDS = 0.5
 
 
@@ -106,8 +108,13 @@ class Session:
             self._assess_inputs,
         )
 
-    def ask(self, path: str, question: str) -> str:
+    def ask(self, path: str, question: str, *, max_tokens: int = MAX_ANSWER_TOKENS) -> str:
         """Answer a question about a video in words.
+
+        Args:
+            path: A video or picture.
+            question: In English.
+            max_tokens: Longest answer in the model's own words, which are chosen greedily.
 
         Raises:
             UnsupportedQuestionError: the model was not trained to answer it.
@@ -115,7 +122,7 @@ class Session:
         """
         asked = self._recognise(question)  # before the video is read: it is cheaper to be wrong
         inputs = self._read(path, timeline=False, thumbnails=False)
-        return self._answer(self._engine.read_video(inputs.whole), asked)
+        return self._answer(self._engine.read_video(inputs.whole), asked, max_tokens)
 
     # --- the Scorer seam ---
 
@@ -241,7 +248,7 @@ class Session:
                 return questions.free(text)
             raise
 
-    def _answer(self, prefix: Prefix, question: Question) -> str:
+    def _answer(self, prefix: Prefix, question: Question, max_tokens: int) -> str:
         if question.family is Family.SCORING and question.dimension:
             self._require_scores()
             (rating,) = self._ask_closed(prefix, [questions.rating(question.dimension)])
@@ -249,20 +256,26 @@ class Session:
         if question.choices:
             (answer,) = self._ask_closed(prefix, [question])
             return f"{question.stem} {answer.best}.".strip()
-        return self._generate(prefix, question, "")
+        return self._generate(prefix, question, "", max_tokens)
 
     def _ask_closed(self, prefix: Prefix, asked: Sequence[Question]) -> list[ClosedAnswer]:
         return answer_closed(
             self._engine, self._prompter, prefix, asked, self._calibration.temperatures
         )
 
-    def _generate(self, prefix: Prefix, question: Question, opening: str) -> str:
+    def _generate(
+        self,
+        prefix: Prefix,
+        question: Question,
+        opening: str,
+        max_tokens: int = MAX_ANSWER_TOKENS,
+    ) -> str:
         suffix = self._prompter.suffix_ids(question, opening)
         generated = self._engine.generate(
             prefix,
             suffix,
             stop_ids=self._prompter.stop_ids,
-            max_new_tokens=_MAX_ANSWER_TOKENS,
+            max_new_tokens=max_tokens,
         )
         return f"{opening} {self._prompter.decode(generated)}".strip()
 
