@@ -13,6 +13,15 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from finevq.errors import CheckpointError
 from finevq.records import VideoInputConfig
 
+__all__ = [
+    "ImageEncoderConfig",
+    "LanguageModelConfig",
+    "ModelConfig",
+    "MotionEncoderConfig",
+    "ScoreHeadConfig",
+    "VideoInputConfig",
+]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageEncoderConfig:

@@ -10,11 +10,11 @@ from finevq.model.config import LanguageModelConfig
 def build_language_model(config: LanguageModelConfig) -> LlamaForCausalLM:
     """Build the decoder with fresh weights.
 
-    Attention is PyTorch's scaled dot product, which runs everywhere; a cache is the caller's.
+    Attention is PyTorch's scaled dot product, which runs everywhere; keys and values are kept only
+    where the caller brings a cache.
     """
-    return LlamaForCausalLM(
-        LlamaConfig(**{"attn_implementation": "sdpa", "use_cache": False, **config.llama})
-    )
+    llama = LlamaConfig(**{"attn_implementation": "sdpa", "use_cache": False, **config.llama})
+    return LlamaForCausalLM(llama)
 
 
 def rebuild_rotary(model: LlamaForCausalLM, device: torch.device) -> None:

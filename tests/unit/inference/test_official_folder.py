@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from finevq.inference.torch_engine import TorchEngine
 from finevq.inference.torch_loading import TorchOptions, load_torch_model
 from finevq.prompts import questions
 from finevq.settings import load_settings
+from finevq.video.decode import decode_video
 from finevq.video.inputs import Pixels, read_inputs
 from finevq.vocabulary import DIMENSIONS
 
@@ -41,7 +43,8 @@ def read(official: Path, clips: Path) -> Callable[[Path], Reading]:
         if not pixels:
             video = replace(model.config.video, num_frames=2)
             path = str(clips / "skv_carphone_distorted.mp4")
-            pixels.append(read_inputs(path, video, settings=load_settings({})).whole)
+            decode = partial(decode_video, settings=load_settings({}))
+            pixels.append(read_inputs(path, video, decode=decode).whole)
         engine = TorchEngine(model, prompter.prefix_ids)
         asked = [questions.rating(dimension) for dimension in DIMENSIONS]
         suffixes = [prompter.suffix_ids(question, question.stem) for question in asked]
