@@ -43,7 +43,8 @@ class KnownSession:
 
         return assess_in_order(paths, _read, finish)
 
-    def ask(self, path: str, question: str) -> str:
+    def ask(self, path: str, question: str, *, max_tokens: int = 256) -> str:
+        del max_tokens
         _read(path)
         if not question.endswith("?"):
             raise UnsupportedQuestionError(f"{question!r} is not a question that nano knows")

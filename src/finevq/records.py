@@ -51,10 +51,15 @@ class VideoInputConfig:
     """How each sparse frame is read: squashed whole, or a crop at native pixels, or both."""
     view_sizes: tuple[int, ...] = (448,)
     """Side of each view, in pixels."""
-    motion: Literal["all_frames", "bursts"] = "all_frames"
-    """all_frames: the official rule; bursts: short stretches at the video's own rate."""
+    motion: Literal["all_frames", "bursts", "sparse_frames", "none"] = "all_frames"
+    """all_frames: the official inference rule; bursts: short stretches at the video's own rate;
+    sparse_frames: the image encoder's own frames (official training form); none: no motion branch
+    (official question-answering checkpoints)."""
     motion_size: int = 448
     """Side of a motion frame, in pixels."""
+    resize: Literal["swscale", "pil"] = "swscale"
+    """How whole pictures and motion frames are squashed: swscale is fast; pil is PIL's bicubic
+    resize bit for bit, as the official code does it."""
     num_bursts: int = 1
     """bursts only: how many stretches; each becomes one motion token."""
     burst_frames: int = 16

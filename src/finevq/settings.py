@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from finevq.errors import ConfigError
 
@@ -35,6 +36,12 @@ class Settings:
     """Decoder threads of one video; 0 lets the decoder choose."""
     model_threads: int = 0
     """ONNX Runtime threads; 0 means one per core."""
+    device: str = "auto"
+    """Of whole models: auto, cpu, cuda or cuda:N; exported models run on the CPU."""
+    dtype: str = "auto"
+    """Of whole models: auto (bfloat16 on CUDA, else float32), float32, bfloat16 or float16."""
+    quantization: str = ""
+    """Of a whole model's language model: 8bit, 4bit, or empty for none."""
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -56,7 +63,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(**values)  # type: ignore[arg-type]  # parsed by each field's own type
 
 
-def _parse(name: str, text: str, kind: type[bool | Path | int | float]) -> object:
+def _parse(name: str, text: str, kind: type[Any]) -> object:
     try:
         if kind is bool:
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[
@@ -64,6 +71,8 @@ def _parse(name: str, text: str, kind: type[bool | Path | int | float]) -> objec
             ]
         if issubclass(kind, Path):
             return Path(text)
+        if issubclass(kind, str):
+            return text
         number = kind(text)
     except (KeyError, ValueError):
         allowed = "true or false" if kind is bool else f"a value of type {kind.__name__}"

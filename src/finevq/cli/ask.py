@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from finevq.cli.models import load_model
+from finevq.cli.models import DeviceOption, DtypeOption, QuantizationOption, load_model
 
 
 def register(app: typer.Typer) -> None:
@@ -20,9 +20,15 @@ def ask(
         str, typer.Argument(metavar="QUESTION", help="In English, in quotation marks.")
     ],
     model: Annotated[
-        str, typer.Option(help="A preset (see `finevq models`) or a model's folder.")
+        str, typer.Option(help="A preset (see `finevq models`), a model's folder or a hub id.")
     ] = "nano",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    max_tokens: Annotated[
+        int, typer.Option(min=1, help="Longest answer in the model's own words.")
+    ] = 256,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    quantization: QuantizationOption = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Never use the network, whatever the model.")
     ] = False,
@@ -35,8 +41,10 @@ def ask(
     from finevq.inference.inputs import find_one_video  # start-up time
 
     video = find_one_video(path)
-    session = load_model(model, offline=offline)
-    answer = session.ask(video, question)
+    session = load_model(
+        model, offline=offline, device=device, dtype=dtype, quantization=quantization
+    )
+    answer = session.ask(video, question, max_tokens=max_tokens)
     if json:
         values = {
             "video": video,

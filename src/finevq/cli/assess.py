@@ -7,7 +7,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from finevq.cli.console import message_console, show_error, show_note
-from finevq.cli.models import load_model
+from finevq.cli.models import DeviceOption, DtypeOption, QuantizationOption, load_model
 from finevq.cli.outputs import OutputChoice, Outputs, check_outputs
 from finevq.records import Failure
 
@@ -34,7 +34,7 @@ def assess(
         ),
     ],
     model: Annotated[
-        str, typer.Option(help="A preset (see `finevq models`) or a model's folder.")
+        str, typer.Option(help="A preset (see `finevq models`), a model's folder or a hub id.")
     ] = "nano",
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a video and line.")
@@ -80,6 +80,9 @@ def assess(
     offline: Annotated[
         bool, typer.Option("--offline", help="Never use the network, whatever the model.")
     ] = False,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    quantization: QuantizationOption = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress bar and no notes.")
     ] = False,
@@ -99,7 +102,9 @@ def assess(
     found = find_videos(paths)
     names = [_name(entry) for entry in found.entries]
     check_outputs(choice, names)
-    session = load_model(model, offline=offline)
+    session = load_model(
+        model, offline=offline, device=device, dtype=dtype, quantization=quantization
+    )
     with Outputs(choice, names) as outputs:
         run = _Run(session, outputs, timeline=timeline, thumbnails=html is not None, quiet=quiet)
         code = run.over(found)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 import finevq
+from finevq.cli import convert
 from finevq.cli.console import results_console
 from finevq.settings import load_settings
 
@@ -25,12 +26,51 @@ models = typer.Typer(
 def register(app: typer.Typer) -> None:
     """Add the group to the application."""
     app.add_typer(models, name="models")
+    convert.register_on(models)
 
 
-def load_model(name: str, *, offline: bool) -> "Session":
+_WHOLE_MODELS = "Models on torch, such as the paper's"
+
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=_WHOLE_MODELS),
+]
+DtypeOption = Annotated[
+    str | None,
+    typer.Option(
+        help="auto (bfloat16 on CUDA, else float32), float32, bfloat16 or float16.",
+        rich_help_panel=_WHOLE_MODELS,
+    ),
+]
+QuantizationOption = Annotated[
+    str | None,
+    typer.Option(
+        help="8bit or 4bit for the language model (extra: quantization).",
+        rich_help_panel=_WHOLE_MODELS,
+    ),
+]
+
+
+def load_model(
+    name: str,
+    *,
+    offline: bool,
+    device: str | None = None,
+    dtype: str | None = None,
+    quantization: str | None = None,
+) -> "Session":
     """Load a model as the environment and the command's options say."""
     settings = load_settings()
-    return finevq.load(name, settings=replace(settings, offline=settings.offline or offline))
+    return finevq.load(
+        name,
+        settings=replace(
+            settings,
+            offline=settings.offline or offline,
+            device=settings.device if device is None else device,
+            dtype=settings.dtype if dtype is None else dtype,
+            quantization=settings.quantization if quantization is None else quantization,
+        ),
+    )
 
 
 @models.callback()

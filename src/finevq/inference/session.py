@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from finevq.errors import UnsupportedQuestionError
+from finevq.errors import ModelError, UnsupportedQuestionError
 from finevq.inference.answering import ClosedAnswer, answer_closed
 from finevq.inference.batching import assess_in_order
 from finevq.inference.engine import Engine, Prefix
@@ -39,7 +39,9 @@ from finevq.vocabulary import ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dimensio
 SEGMENT_SECONDS = 2.0
 """Length of a stretch of the timeline, where the video is not too long for it."""
 
-_MAX_ANSWER_TOKENS = 256
+MAX_ANSWER_TOKENS = 256
+"""Longest answer in a model's own words."""
+
 _EVEN_ODDS = 0.5
 
 
@@ -53,6 +55,7 @@ class Session:
         video: What it takes from a video.
         calibration: Fitted to the weights.
         free_questions: Whether the model was trained to answer questions in any words.
+        has_scores: Whether it gives scores; one that does not answers questions alone.
         settings: Limits of reading videos.
     """
 
@@ -65,6 +68,7 @@ class Session:
         video: VideoInputConfig,
         calibration: Calibration,
         free_questions: bool,
+        has_scores: bool = True,
         settings: Settings,
     ) -> None:
         self.identity = identity
@@ -73,6 +77,7 @@ class Session:
         self._video = video
         self._calibration = calibration
         self._free_questions = free_questions
+        self._has_scores = has_scores
         self._decode: Decode = (
             DecoderPool(settings=settings).decode
             if settings.isolate_decoder
@@ -90,8 +95,10 @@ class Session:
             thumbnails: Also keep small pictures of the frames that the model saw.
 
         Raises:
+            ModelError: the model answers questions but gives no scores.
             VideoError: the video cannot be read.
         """
+        self._require_scores()
         inputs = self._read(path, timeline=timeline, thumbnails=thumbnails)
         return self._assess_inputs(path, inputs)
 
@@ -102,14 +109,20 @@ class Session:
 
         The next video is decoded while the model works on the current one.
         """
+        self._require_scores()
         return assess_in_order(
             paths,
             lambda path: self._read(path, timeline=timeline, thumbnails=thumbnails),
             self._assess_inputs,
         )
 
-    def ask(self, path: str, question: str) -> str:
+    def ask(self, path: str, question: str, *, max_tokens: int = MAX_ANSWER_TOKENS) -> str:
         """Answer a question about a video in words.
+
+        Args:
+            path: A video or picture.
+            question: In English.
+            max_tokens: Longest answer in the model's own words, which are chosen greedily.
 
         Raises:
             UnsupportedQuestionError: the model was not trained to answer it.
@@ -117,7 +130,7 @@ class Session:
         """
         asked = self._recognise(question)  # before the video is read: it is cheaper to be wrong
         inputs = self._read(path, timeline=False, thumbnails=False)
-        return self._answer(self._engine.read_video(inputs.whole), asked)
+        return self._answer(self._engine.read_video(inputs.whole), asked, max_tokens)
 
     # --- the Scorer seam ---
 
@@ -143,6 +156,7 @@ class Session:
 
     def score(self, videos: Sequence[Clip]) -> Iterator[Score | Failure]:
         """Score clips in six dimensions, in order."""
+        self._require_scores()
         ratings = [questions.rating(dimension) for dimension in DIMENSIONS]
 
         def rate(clip: Clip, inputs: VideoInputs) -> Score:
@@ -158,6 +172,13 @@ class Session:
         )
 
     # --- parts ---
+
+    def _require_scores(self) -> None:
+        if not self._has_scores:
+            raise ModelError(
+                f"model {self.name!r} answers questions but gives no scores; ask it "
+                "(`finevq ask`), or load a score model"
+            )
 
     def _read(self, path: str, *, timeline: bool, thumbnails: bool) -> VideoInputs:
         return read_inputs(
@@ -233,14 +254,15 @@ class Session:
                 return questions.free(text)
             raise
 
-    def _answer(self, prefix: Prefix, question: Question) -> str:
+    def _answer(self, prefix: Prefix, question: Question, max_tokens: int) -> str:
         if question.family is Family.SCORING and question.dimension:
+            self._require_scores()
             (rating,) = self._ask_closed(prefix, [questions.rating(question.dimension)])
             return templates.scoring_answer(question.dimension, rating.score)
         if question.choices:
             (answer,) = self._ask_closed(prefix, [question])
             return f"{question.stem} {answer.best}.".strip()
-        return self._generate(prefix, question, "")
+        return self._generate(prefix, question, "", max_tokens)
 
     def _ask_closed(self, prefix: Prefix, asked: Sequence[Question]) -> list[ClosedAnswer]:
         answers = answer_closed(
@@ -250,13 +272,19 @@ class Session:
         low, high = self.scale
         return [replace(answer, score=min(max(answer.score, low), high)) for answer in answers]
 
-    def _generate(self, prefix: Prefix, question: Question, opening: str) -> str:
+    def _generate(
+        self,
+        prefix: Prefix,
+        question: Question,
+        opening: str,
+        max_tokens: int = MAX_ANSWER_TOKENS,
+    ) -> str:
         suffix = self._prompter.suffix_ids(question, opening)
         generated = self._engine.generate(
             prefix,
             suffix,
             stop_ids=self._prompter.stop_ids,
-            max_new_tokens=_MAX_ANSWER_TOKENS,
+            max_new_tokens=max_tokens,
         )
         return f"{opening} {self._prompter.decode(generated)}".strip()
 

@@ -39,6 +39,8 @@ class ImageEncoderConfig:
     """intern_vit only: keyword arguments of transformers' InternVLVisionConfig."""
     downsample_ratio: float = 0.5
     """intern_vit only: pixel shuffle factor of the patch grid."""
+    projector_expansion: int = 2
+    """Width between the projector's two layers, in token widths (official: 1)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +61,9 @@ class MotionEncoderConfig:
     """Divides RGB in 0..1."""
     pooling: Literal["centre", "mean"] = "centre"
     """centre: the official stride-1 windows before the mean (weights the centre); mean: plain."""
+    repeat_features: int = 1
+    """Times that features are repeated along time before pooling. The official training form feeds
+    8 frames and repeats by 4."""
 
     @property
     def feature_width(self) -> int:
@@ -111,6 +116,11 @@ class ModelConfig:
     """Which template of `finevq.prompts` the model was trained on."""
     context_token_id: int
     """Placeholder in the text that a visual token replaces."""
+    has_score_head: bool = True
+    """False: the checkpoint was trained for words alone (official stage 1 and QA)."""
+    compat: Literal["none", "official"] = "none"
+    """official: scores are read where the official code reads them, at the fourth position from the
+    end whatever stands there; none: at the token before the level word."""
 
     standardized_features: bool = False
     """Features are normalised by statistics of the training data (nano), not by LayerNorm."""
@@ -118,7 +128,18 @@ class ModelConfig:
     @property
     def num_motion_tokens(self) -> int:
         """Visual tokens that the motion branch gives."""
+        if self.video.motion == "none":
+            return 0
         return self.video.num_bursts if self.video.motion == "bursts" else 1
+
+    @property
+    def num_image_tokens(self) -> int:
+        """Visual tokens of one view of one sparse frame."""
+        if self.image_encoder.kind == "efficientnet_lite0":
+            return 1
+        patch = self.image_encoder.vision.get("patch_size", 14)
+        side = self.image_encoder.image_size // (patch if isinstance(patch, int) else patch[0])
+        return int(side * self.image_encoder.downsample_ratio) ** 2
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready copy."""

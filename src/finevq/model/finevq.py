@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from transformers import Cache
 
+from finevq.errors import ModelError
 from finevq.model.config import ModelConfig
-from finevq.model.image_encoder import EfficientNetEncoder
+from finevq.model.image_encoder import build_image_encoder
 from finevq.model.language_model import build_language_model
 from finevq.model.motion_encoder import MotionEncoder
 from finevq.model.projectors import build_projector
@@ -42,23 +43,28 @@ class FineVQ(nn.Module):
         super().__init__()
         self.config = config
         width = config.language_model.width
-        self.image_encoder = EfficientNetEncoder()
+        self.image_encoder = build_image_encoder(config.image_encoder)
+        hidden = config.image_encoder.projector_expansion * width
         # One projector a view: a squashed frame and a native crop have other statistics.
         self.image_projectors = nn.ModuleList(
             build_projector(
                 self.image_encoder.width,
                 width,
-                hidden=2 * width,
+                hidden=hidden,
                 standardized=config.standardized_features,
             )
             for _ in config.video.views
         )
-        self.motion_encoder = MotionEncoder(config.motion_encoder)
-        self.motion_projector = build_projector(
-            config.motion_encoder.feature_width, width, standardized=config.standardized_features
-        )
+        if config.num_motion_tokens:
+            self.motion_encoder = MotionEncoder(config.motion_encoder)
+            self.motion_projector = build_projector(
+                config.motion_encoder.feature_width,
+                width,
+                standardized=config.standardized_features,
+            )
         self.language_model = build_language_model(config.language_model)
-        self.score_head = ScoreHead(config.score_head, width)
+        if config.has_score_head:
+            self.score_head = ScoreHead(config.score_head, width)
 
     def encode_images(self, views: Sequence[Tensor]) -> list[Tensor]:
         """Read the sparse frames.
@@ -85,15 +91,16 @@ class FineVQ(nn.Module):
             (B, M, features), before projection.
         """
         features: Tensor = self.motion_encoder(motion.flatten(0, 1))
-        grouped: Tensor = features.unflatten(0, motion.shape[:2])
-        return grouped
+        return features.reshape(*motion.shape[:2], -1)
 
-    def project(self, image_features: Sequence[Tensor], motion_features: Tensor) -> Tensor:
+    def project(
+        self, image_features: Sequence[Tensor], motion_features: Tensor | None = None
+    ) -> Tensor:
         """Turn features into tokens: frame by frame all views of it, then motion.
 
         Args:
             image_features: For each view (B, F, tokens, features).
-            motion_features: (B, M, features).
+            motion_features: (B, M, features); None for a model without a motion branch.
 
         Returns:
             (B, V, D).
@@ -103,12 +110,15 @@ class FineVQ(nn.Module):
             for projector, features in zip(self.image_projectors, image_features, strict=True)
         ]
         images = torch.cat(projected, dim=2).flatten(1, 2)  # (B, F * views * tokens, D)
+        if motion_features is None:
+            return images
         motion = self.motion_projector(motion_features)  # (B, M, D)
         return torch.cat([images, motion], dim=1)
 
-    def encode_video(self, views: Sequence[Tensor], motion: Tensor) -> Tensor:
+    def encode_video(self, views: Sequence[Tensor], motion: Tensor | None = None) -> Tensor:
         """Turn a video into visual tokens (B, V, D); see `encode_images` and `encode_motion`."""
-        return self.project(self.encode_images(views), self.encode_motion(motion))
+        motion_features = None if motion is None else self.encode_motion(motion)
+        return self.project(self.encode_images(views), motion_features)
 
     def embed(self, input_ids: Tensor, visual: Tensor | None = None) -> Tensor:
         """Embed a text; visual tokens take the places of the context tokens, in order.
@@ -140,6 +150,7 @@ class FineVQ(nn.Module):
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
         cache: Cache | None = None,
+        with_logits: bool = True,
     ) -> ModelOutput:
         """Read embedded tokens.
 
@@ -149,6 +160,8 @@ class FineVQ(nn.Module):
                 scores; causal where None.
             position_ids: (B, L); counted on from the cache where None.
             cache: Keys and values of what was read before; extended in place.
+            with_logits: False leaves them out (no positions): over a prefix of thousands of tokens
+                they are large and never looked at. `logits` gives them for chosen positions.
         """
         out = self.language_model.model(
             inputs_embeds=embeds,
@@ -158,7 +171,13 @@ class FineVQ(nn.Module):
             use_cache=cache is not None,
         )
         hidden = out.last_hidden_state
-        return ModelOutput(hidden, self.language_model.lm_head(hidden), out.past_key_values)
+        logits = self.logits(hidden if with_logits else hidden[:, :0])
+        return ModelOutput(hidden, logits, out.past_key_values)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return what comes next (..., vocabulary) after hidden states (..., D)."""
+        logits: Tensor = self.language_model.lm_head(hidden)
+        return logits
 
     def score(self, hidden: Tensor) -> Tensor:
         """Read scores off hidden states.
@@ -168,7 +187,15 @@ class FineVQ(nn.Module):
 
         Returns:
             (...): on the scale of `config.score_head` (0..100 as published).
+
+        Raises:
+            ModelError: the model has no score head.
         """
+        if not self.config.has_score_head:
+            raise ModelError(
+                f"model {self.config.name!r} answers questions but has no score head; "
+                "use a score checkpoint for scores"
+            )
         head = self.config.score_head
         raw: Tensor = self.score_head(hidden)
         return head.low + (head.high - head.low) * raw

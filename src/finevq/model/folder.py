@@ -29,7 +29,7 @@ def read_config(folder: Path) -> ModelConfig:
     Raises:
         CheckpointError: the file is missing, damaged or of another version.
     """
-    return ModelConfig.from_dict(_read(folder / CONFIG_FILE))
+    return ModelConfig.from_dict(read_json(folder / CONFIG_FILE))
 
 
 def write_config(config: ModelConfig, folder: Path) -> None:
@@ -46,7 +46,7 @@ def read_calibration(folder: Path) -> Calibration:
     path = folder / CALIBRATION_FILE
     if not path.exists():
         return Calibration()
-    values = _read(path)
+    values = read_json(path)
     try:
         return Calibration(
             temperatures={name: float(value) for name, value in values["temperatures"].items()},
@@ -61,7 +61,12 @@ def write_calibration(calibration: Calibration, folder: Path) -> None:
     _write(asdict(calibration), folder / CALIBRATION_FILE)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -2,13 +2,16 @@
 
 Two networks fit this box: EfficientNet-Lite0, whose five stages are summarised as means and
 standard deviations over the picture (nano), and InternViT with a pixel-shuffled patch grid (the
-paper's).
+paper's, in intern_vit.py).
 """
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from finevq.model.config import ImageEncoderConfig
+from finevq.model.intern_vit import InternViTEncoder
 
 
 class _Stage(NamedTuple):
@@ -117,3 +120,10 @@ class EfficientNetEncoder(nn.Module):
                 spread = centred.square().mean(dim=(2, 3)).add(1e-6).sqrt()
                 summaries += [mean, spread]
         return torch.cat(summaries, dim=1).unsqueeze(1)
+
+
+def build_image_encoder(config: ImageEncoderConfig) -> EfficientNetEncoder | InternViTEncoder:
+    """Build the network that the configuration names, with fresh weights."""
+    if config.kind == "intern_vit":
+        return InternViTEncoder(config)
+    return EfficientNetEncoder()

@@ -1,6 +1,8 @@
 """The language model: a decoder in Llama layout, from `transformers`."""
 
+import torch
 from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from finevq.model.config import LanguageModelConfig
 
@@ -13,3 +15,11 @@ def build_language_model(config: LanguageModelConfig) -> LlamaForCausalLM:
     """
     llama = LlamaConfig(**{"attn_implementation": "sdpa", "use_cache": False, **config.llama})
     return LlamaForCausalLM(llama)
+
+
+def rebuild_rotary(model: LlamaForCausalLM, device: torch.device) -> None:
+    """Compute the rotary frequencies anew: they are in no checkpoint, and not on the meta device.
+
+    They stay in float32 whatever the weights are in, as positions of thousands need it.
+    """
+    model.model.rotary_emb = LlamaRotaryEmbedding(model.config).to(device)

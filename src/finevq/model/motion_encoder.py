@@ -1,12 +1,18 @@
-"""The motion encoder: a SlowFast network in plain torch, at any width.
+"""The motion encoder: a SlowFast network in plain torch, at any width and for any length.
 
 Parameter names are those of the public SlowFast-R50 checkpoint, as the official FineVQ code wraps
 it (`feature_extraction.<block>.multipathway_blocks...`), so those weights load without renaming.
 Source: Feichtenhofer et al., SlowFast Networks (ICCV 2019), table 1 and section 3; layout read off
 the checkpoint's names and shapes.
+
+A video of any length fits into memory: `forward_windows` runs the network over windows of time.
+All its convolutions are local in time, so a window that is wider than what is kept of it by the
+network's reach (48 frames on each side for R50) gives the very features of the whole, and the
+pooling is a weighted sum that windows can be added up to. Only rounding differs.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +24,7 @@ _EXPANSION = 4
 _FUSION_KERNEL = 7
 _FUSION_STRIDE = 4
 _FUSION_RATIO = 2
+_FAST_STEM_KERNEL = 5
 # The official head pools 7x7 windows at stride 1 over the full time extents of 32 input frames.
 _SLOW_WINDOW = (8, 7, 7)
 _FAST_WINDOW = (32, 7, 7)
@@ -40,8 +47,7 @@ class MotionEncoder(nn.Module):
             factor = 2**index
             slow_out, fast_out = slow * factor * _EXPANSION, fast * factor * _EXPANSION
             stride = 1 if index == 0 else 2
-            # Slow kernels look along time only in the last two stages; fast ones always.
-            slow_time = 1 if index < len(config.depths) - 2 else 3
+            slow_time = _slow_time_kernel(index, len(config.depths))
             blocks.append(
                 _TwoPathways(
                     _res_stage(slow_inputs, slow * factor, slow_out, depth, stride, slow_time),
@@ -52,36 +58,158 @@ class MotionEncoder(nn.Module):
             slow_inputs, fast_inputs = slow_out + _FUSION_RATIO * fast_out, fast_out
         self.feature_extraction = nn.ModuleList(blocks)
 
-    def forward(self, frames: Tensor, *, repeat_features: int = 1) -> Tensor:
+    @property
+    def reach(self) -> int:
+        """Slow steps to each side that a feature can depend on.
+
+        The longest way leads through a fusion: along fast time up to it, along slow time after it.
+        """
+        depths, ratio = self.config.depths, self.config.time_ratio
+        slow = [0] + [
+            depth * (_slow_time_kernel(index, len(depths)) // 2)
+            for index, depth in enumerate(depths)
+        ]
+        fast = [_FAST_STEM_KERNEL // 2, *depths]
+        ways = [sum(fast)] + [
+            ratio * sum(slow[index + 1 :]) + _FUSION_KERNEL // 2 + sum(fast[: index + 1])
+            for index in range(len(depths))
+        ]
+        return max(sum(slow), -(-max(ways) // ratio))
+
+    def forward(self, frames: Tensor) -> Tensor:
         """Describe the motion of a stretch of video.
 
         Args:
             frames: (B, 3, T, H, W), normalised RGB; T at least 4. "centre" pooling needs
                 T * repeat_features >= 32 and H, W >= 224.
-            repeat_features: Times that features are repeated along time before pooling. The
-                official training form feeds 8 frames and repeats by 4; else 1.
 
         Returns:
             (B, feature_width): slow channels, then fast channels.
         """
-        ratio = self.config.time_ratio
-        num_slow = frames.shape[2] // ratio
-        # Official rule: floor(linspace(0, T - 1, T // ratio)) for slow, the first whole multiple
-        # of the ratio for fast.
-        positions = torch.linspace(0, frames.shape[2] - 1, num_slow).long()
+        positions = slow_positions(frames.shape[2], self.config.time_ratio)
         slow = frames.index_select(2, positions.to(frames.device))
-        fast = frames[:, :, : num_slow * ratio]
+        fast = frames[:, :, : len(positions) * self.config.time_ratio]
+        slow, fast = self._extract(slow, fast)
+        if (times := self.config.repeat_features) > 1:
+            slow = slow.repeat_interleave(times, dim=2)
+            fast = fast.repeat_interleave(times, dim=2)
+        return torch.cat([self._pool(slow, _SLOW_WINDOW), self._pool(fast, _FAST_WINDOW)], dim=1)
+
+    def forward_windows(
+        self,
+        read: Callable[[Sequence[int]], Tensor],
+        num_frames: int,
+        *,
+        window: int = 256,
+    ) -> Tensor:
+        """Describe the motion of a video that is read piece by piece.
+
+        Equal to `forward` on all frames up to rounding; memory follows `window`, not the length.
+        The price are the overlaps: with R50, 96 frames more for each window.
+
+        Args:
+            read: Gives the frames at some positions, rising and in 0..num_frames - 1, as
+                (B, 3, n, H, W).
+            num_frames: T, at least 32 with "centre" pooling.
+            window: Frames a window gets on with; rounded down to whole slow steps.
+
+        Returns:
+            (B, feature_width), as from `forward`.
+        """
+        ratio, reach = self.config.time_ratio, self.reach
+        positions = slow_positions(num_frames, ratio).tolist()
+        num_steps, step = len(positions), max(1, window // ratio)
+        pooled: Tensor | None = None
+        for start in range(0, num_steps, step):
+            stop = min(start + step, num_steps)
+            first, last = max(0, start - reach), min(num_steps, stop + reach)
+            slow, fast = self._extract(
+                read(positions[first:last]), read(range(first * ratio, last * ratio))
+            )
+            parts = [
+                self._pool_part(slow, _SLOW_WINDOW, start, stop, first, num_steps),
+                self._pool_part(
+                    fast,
+                    _FAST_WINDOW,
+                    start * ratio,
+                    stop * ratio,
+                    first * ratio,
+                    num_steps * ratio,
+                ),
+            ]
+            part = torch.cat(parts, dim=1)
+            pooled = part if pooled is None else pooled + part
+        if pooled is None:
+            raise ValueError(f"{num_frames} frames are too few: the motion branch needs {ratio}")
+        return pooled.to(slow.dtype)
+
+    def _extract(self, slow: Tensor, fast: Tensor) -> tuple[Tensor, Tensor]:
         for block in self.feature_extraction:
             slow, fast = block(slow, fast)
-        if repeat_features > 1:
-            slow = slow.repeat_interleave(repeat_features, dim=2)
-            fast = fast.repeat_interleave(repeat_features, dim=2)
-        return torch.cat([self._pool(slow, _SLOW_WINDOW), self._pool(fast, _FAST_WINDOW)], dim=1)
+        return slow, fast
 
     def _pool(self, features: Tensor, window: tuple[int, int, int]) -> Tensor:
         if self.config.pooling == "centre":
             features = functional.avg_pool3d(features, window, stride=1)
         return features.mean(dim=(2, 3, 4))
+
+    def _pool_part(
+        self,
+        features: Tensor,
+        window: tuple[int, int, int],
+        start: int,
+        stop: int,
+        offset: int,
+        total: int,
+    ) -> Tensor:
+        """Sum up what times start..stop of the whole contribute to its pooled feature.
+
+        `features` begin at time `offset` of `total`.
+        """
+        lengths = (total, features.shape[3], features.shape[4])
+        if self.config.pooling == "centre":
+            weights = [window_weights(n, w) for n, w in zip(lengths, window, strict=True)]
+        else:
+            weights = [torch.full((n,), 1 / n) for n in lengths]
+        time, height, width = (w.to(features.device) for w in weights)
+        kept = features[:, :, start - offset : stop - offset].float()
+        return torch.einsum("bcthw,t,h,w->bc", kept, time[start:stop], height, width)
+
+
+def slow_positions(num_frames: int, time_ratio: int) -> Tensor:
+    """Return which frames the slow pathway sees.
+
+    Source: the official code's rule, floor(linspace(0, T - 1, T // ratio)), in float32 as there;
+    the fast pathway sees the first ratio * (T // ratio) frames.
+
+    >>> slow_positions(34, 4).tolist()
+    [0, 4, 9, 14, 18, 23, 28, 33]
+    """
+    return torch.linspace(0, num_frames - 1, num_frames // time_ratio).long()
+
+
+def window_weights(length: int, window: int) -> Tensor:
+    """Return the weights (length,) of a stride-1 window average followed by a mean.
+
+    A position counts as often as windows cover it: the centre more than the ends.
+
+    Raises:
+        ValueError: the window does not fit.
+
+    >>> window_weights(4, 3).tolist()
+    [0.1666666716337204, 0.3333333432674408, 0.3333333432674408, 0.1666666716337204]
+    """
+    if length < window:
+        raise ValueError(f"a pooling window of {window} does not fit into {length} positions")
+    covered = torch.ones(1, 1, length - window + 1, dtype=torch.float64)
+    # Spreading each window over its positions counts the windows of each position.
+    counts = functional.conv_transpose1d(covered, torch.ones(1, 1, window, dtype=torch.float64))
+    return (counts[0, 0] / (window * (length - window + 1))).float()
+
+
+def _slow_time_kernel(stage: int, num_stages: int) -> int:
+    """Return how many steps a slow kernel spans: only the last two stages look along time."""
+    return 1 if stage < num_stages - 2 else 3
 
 
 class _TwoPathways(nn.Module):
@@ -138,7 +266,7 @@ def _stem(slow: int, fast: int) -> _TwoPathways:
         }
         return nn.Sequential(OrderedDict(parts))
 
-    return _TwoPathways(pathway(slow, 1), pathway(fast, 5), _Fusion(fast))
+    return _TwoPathways(pathway(slow, 1), pathway(fast, _FAST_STEM_KERNEL), _Fusion(fast))
 
 
 def _res_stage(

@@ -6,8 +6,8 @@ from finevq.model.config import (
     ModelConfig,
     MotionEncoderConfig,
     ScoreHeadConfig,
-    VideoInputConfig,
 )
+from finevq.records import VideoInputConfig
 
 
 def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> ModelConfig:
@@ -51,4 +51,52 @@ def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> 
         prompt="nano",
         context_token_id=context_token_id,
         standardized_features=True,
+    )
+
+
+def internvl2_8b(*, context_token_id: int = 92546, version: str = "1") -> ModelConfig:
+    """Return the paper's model: InternViT-300M-448px, SlowFast-R50, InternLM2.5-7B.
+
+    Source: FineVQ, section 4; sizes as in the official repository's config.json.
+
+    Args:
+        context_token_id: Id of <IMG_CONTEXT>; the default is InternVL2-8B's.
+        version: Goes into results.
+    """
+    return ModelConfig(
+        name="internvl2-8b",
+        version=version,
+        video=VideoInputConfig(resize="pil"),
+        image_encoder=ImageEncoderConfig(
+            kind="intern_vit",
+            projector_expansion=1,
+            vision={
+                "hidden_size": 1024,
+                "num_hidden_layers": 24,
+                "num_attention_heads": 16,
+                "intermediate_size": 4096,
+                "image_size": 448,
+                "patch_size": 14,
+                "attention_bias": True,
+                "layer_norm_eps": 1e-6,
+            },
+        ),
+        motion_encoder=MotionEncoderConfig(),
+        language_model=LanguageModelConfig(
+            llama={
+                "hidden_size": 4096,
+                "intermediate_size": 14336,
+                "num_hidden_layers": 32,
+                "num_attention_heads": 32,
+                "num_key_value_heads": 8,
+                "vocab_size": 92553,
+                "max_position_embeddings": 32768,
+                "rms_norm_eps": 1e-5,
+                "rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e6, "factor": 2.0},
+                "tie_word_embeddings": False,
+            }
+        ),
+        score_head=ScoreHeadConfig(),
+        prompt="internlm2-chat",
+        context_token_id=context_token_id,
     )

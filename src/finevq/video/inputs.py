@@ -16,7 +16,7 @@ from finevq.records import MediaInfo, VideoInputConfig
 from finevq.video import sampling
 from finevq.video.decode import DecodedVideo
 from finevq.video.sampling import FrameTable, Sampler
-from finevq.video.transforms import DetailCrop, FrameTransform, Squash, Whole
+from finevq.video.transforms import DetailCrop, FrameTransform, OfficialSquash, Squash, Whole
 
 MAX_SEGMENTS = 30
 """Most stretches that a timeline is cut into; longer videos get longer stretches."""
@@ -151,17 +151,20 @@ def _indices(table: FrameTable, config: VideoInputConfig) -> dict[str, NDArray[n
         motion = sampling.burst_indices(
             table, num_bursts=config.num_bursts, frames_per_burst=config.burst_frames
         )
-    else:
+    elif config.motion == "all_frames":
         motion = sampling.official_motion_indices(len(table))
+    else:
+        motion = np.zeros(0, np.int64)  # the sparse frames serve for motion too, or nothing does
     return {**{view: sparse for view in config.views}, "motion": motion}
 
 
 def _transforms(config: VideoInputConfig) -> dict[str, FrameTransform]:
+    squash = OfficialSquash if config.resize == "pil" else Squash
     transforms: dict[str, FrameTransform] = {
-        view: Squash(size) if view == "whole" else DetailCrop(size)
+        view: squash(size) if view == "whole" else DetailCrop(size)
         for view, size in zip(config.views, config.view_sizes, strict=True)
     }
-    transforms["motion"] = Squash(config.motion_size)
+    transforms["motion"] = squash(config.motion_size)
     return transforms
 
 
