@@ -39,8 +39,19 @@ class MotionStageConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AlignmentStageConfig:
+    """The second stage: projectors learn, under a linear reader, what the tokens should say."""
+
+    epochs: int = 25
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    feature_dropout: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class JointStageConfig:
-    """The second stage: projectors, language model and score head learn together."""
+    """The third stage: projectors, language model and score head learn together."""
 
     epochs: int = 12
     batch_size: int = 24
@@ -69,6 +80,7 @@ class NanoTrainingConfig:
 
     data: DataConfig
     motion: MotionStageConfig = field(default_factory=MotionStageConfig)
+    alignment: AlignmentStageConfig = field(default_factory=AlignmentStageConfig)
     joint: JointStageConfig = field(default_factory=JointStageConfig)
     seed: int = 0
     mos_low: float = 9.8

@@ -30,6 +30,7 @@ from finevq.prompts.tokenizer import train_tokenizer
 from finevq.records import Calibration
 from finevq.settings import Settings
 from finevq.training import measures
+from finevq.training.alignment_stage import train_alignment
 from finevq.training.calibrate import calibration_errors, fit_temperatures
 from finevq.training.card import write_card
 from finevq.training.config import NanoTrainingConfig
@@ -95,6 +96,14 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         if data.rows(split, human=human)
     }
     _fit_standardization(model, [part for (split, _), part in sets.items() if split == "train"])
+    train_alignment(
+        model,
+        sets["train", False],
+        sets.get(("train", True)),
+        config.alignment,
+        seed=config.seed,
+        state=output / "state" / "alignment.pt",
+    )
     history = train_joint(
         model,
         prompter,
