@@ -15,6 +15,7 @@ import typer
 
 import finevq
 from finevq.cli import ask, assess, data, evaluate, info, models, study, train
+from finevq.cli.console import show_error
 from finevq.errors import FineVQError
 
 app = typer.Typer(
