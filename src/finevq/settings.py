@@ -29,6 +29,8 @@ class Settings:
     """Number of frames above which a file is refused."""
     decode_timeout_seconds: float = 300.0
     """Wall time of decoding one video, after which it fails."""
+    isolate_decoder: bool = True
+    """Decode in another process, which may crash or hang without harm."""
     decode_threads: int = 0
     """Decoder threads of one video; 0 lets the decoder choose."""
     model_threads: int = 0
@@ -45,11 +47,12 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         ConfigError: a variable's value does not parse.
     """
     variables = os.environ if environment is None else environment
+    defaults = Settings()
     values: dict[str, object] = {}
     for spec in fields(Settings):
         name = f"FINEVQ_{spec.name.upper()}"
         if text := variables.get(name, ""):
-            values[spec.name] = _parse(name, text, type(spec.default))
+            values[spec.name] = _parse(name, text, type(getattr(defaults, spec.name)))
     return Settings(**values)  # type: ignore[arg-type]  # parsed by each field's own type
 
 

@@ -1,6 +1,7 @@
 """The report page in a real browser: phone and desktop, light and dark, without a network."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ VIDEOS: list[Assessment | Failure] = [
     make_assessment("a_name_without_any_space_" * 6 + ".mp4", thumbnails=True, seed=1),
     make_assessment("b10.mp4", seed=2),
     Failure("c.mp4", "VideoDecodeError", "a_message_without_any_space_" * 9),
-    make_assessment("b9.mp4", timeline=True, seed=3),
+    replace(make_assessment("b9.mp4", timeline=True, seed=3), description="o" * 300),
     make_assessment(HOSTILE, warnings=(HOSTILE,), seed=4),
 ]
 

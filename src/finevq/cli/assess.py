@@ -191,7 +191,8 @@ class _Run:
         if is_alone:
             show_error(failure.message)
         elif self._outputs.is_stdout_taken and not self._quiet:
-            show_error(f"{failure.video}: {failure.message}")
+            is_named = failure.video in failure.message
+            show_error(failure.message if is_named else f"{failure.video}: {failure.message}")
 
 
 def _name(entry: "str | Failure") -> str:

@@ -29,7 +29,9 @@ def register(app: typer.Typer) -> None:
     """Add the command group to the app."""
     group = typer.Typer(no_args_is_help=True, help="Data sets: synthesize, preview, sources.")
     group.command("synthesize")(synthesize)
+    group.command("preview")(preview)
     group.command("sources")(sources)
+    group.command("fetch-wallpapers")(fetch_wallpapers)
     data_sets.register_on(group)
     app.add_typer(group, name="data")
 
@@ -45,6 +47,10 @@ def synthesize(
     ] = 0.85,
     vmaf: Annotated[bool, typer.Option("--vmaf", help="Measure VMAF for the labels.")] = False,
     max_height: Annotated[int, typer.Option(min=64, help="Largest shorter side, pixels.")] = 2160,
+    parquet: Annotated[bool, typer.Option("--parquet", help="Write manifest.parquet too.")] = False,
+    preview_file: Annotated[
+        Path | None, typer.Option("--preview", help="Draw a contact sheet of the faults (PNG).")
+    ] = None,
     mos_csv: _MosCsv = None,
     keep_share: _KeepShare = 0.5,
     exclude: _Exclude = None,
@@ -53,7 +59,7 @@ def synthesize(
     """Make a data set of degraded clips with known labels; continues where it was stopped."""
     # Start-up time: OpenCV and PyAV.
     from finevq.datasets.sources import find_sources
-    from finevq.datasets.synthetic import SynthesisConfig
+    from finevq.datasets.synthetic import SynthesisConfig, write_parquet, write_preview
     from finevq.datasets.synthetic import synthesize as run
 
     found = find_sources(
@@ -75,6 +81,43 @@ def synthesize(
         task = progress.add_task(f"{len(found)} sources", total=count)
         manifest = run(out, found, config, lambda done, _: progress.update(task, completed=done))
     print(manifest)
+    if parquet:
+        print(write_parquet(manifest))
+    if preview_file:
+        print(write_preview(preview_file, found, seed=seed))
+
+
+def preview(
+    out: Annotated[Path, typer.Argument(help="PNG file to write.")],
+    folders: _Sources = None,
+    seed: Annotated[int, typer.Option(min=0, help="Picks the photograph and the faults.")] = 0,
+    variants: Annotated[int, typer.Option(min=1, help="Rows of each attribute.")] = 1,
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="Only this attribute; may be repeated.")
+    ] = None,
+) -> None:
+    """Draw each fault at rising severity, at native pixels, on one of the sources."""
+    # Start-up time: OpenCV and PyAV.
+    from finevq.datasets.sources import find_sources
+    from finevq.datasets.synthetic import write_preview
+
+    found = find_sources(folders or [])
+    print(write_preview(out, found, seed=seed, variants=variants, attributes=attribute or ()))
+
+
+def fetch_wallpapers(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where to keep them; in the cache folder by default.")
+    ] = None,
+) -> None:
+    """Fetch the free photographs of Debian's wallpaper packages (needs apt-get and dpkg)."""
+    from finevq.datasets.wallpapers import fetch_wallpapers as fetch  # used by this command only
+    from finevq.settings import load_settings
+
+    settings = load_settings()
+    target = folder or settings.cache_dir.expanduser() / "wallpapers"
+    photos = fetch(target, offline=settings.offline)
+    print(f"{target}: {len(photos)} photographs")
 
 
 def sources(

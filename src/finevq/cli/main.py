@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 import finevq
-from finevq.cli import ask, assess, data, evaluate, models, train
+from finevq.cli import ask, assess, data, evaluate, info, models, train
 from finevq.cli.console import show_error
 from finevq.errors import FineVQError
 
@@ -46,6 +46,7 @@ def _options(
 # --- command groups, one line each: `from finevq.cli import x; x.register(app)` ---
 assess.register(app)
 ask.register(app)
+info.register(app)
 models.register(app)
 data.register(app)
 train.register(app)

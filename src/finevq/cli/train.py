@@ -40,7 +40,10 @@ def nano(
     if dry_run:
         print(recipe)
         return
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    # The program's handler shows warnings only; a run that takes hours also tells how it goes.
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True
+    )
     output.mkdir(parents=True, exist_ok=True)
     save_config(recipe, output / "training_config.json")
     train_nano(recipe, output, load_settings())

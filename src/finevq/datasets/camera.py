@@ -94,6 +94,7 @@ def film(
     rng: np.random.Generator,
     *,
     field_of_view: float = 0.8,
+    parallax: float = 1.0,
 ) -> npt.NDArray[np.uint8]:
     """Render a clip of a photograph along a path.
 
@@ -103,6 +104,7 @@ def film(
         path: T positions.
         rng: Draws where the camera looks and the depth map.
         field_of_view: Share of the largest possible view that is seen; the rest is room to move.
+        parallax: How much more near parts move than far ones; 0 for a flat scene.
 
     Returns:
         (T, H, W, 3) uint8.
@@ -124,13 +126,13 @@ def film(
     spread_y = float(np.abs(path.y).max()) * short
     look_x = rng.uniform(-1, 1) * max(0.0, room_x - spread_x) * 0.9
     look_y = rng.uniform(-1, 1) * max(0.0, room_y - spread_y) * 0.9
-    depth = _depth_map(width, height, rng) if rng.random() < 0.5 else None
+    depth = _depth_map(width, height, rng) * np.float32(parallax) if rng.random() < 0.5 else None
     interpolation = cv2.INTER_LINEAR if scale >= 1.25 else cv2.INTER_CUBIC
     frames = np.empty((len(path.x), height, width, 3), np.uint8)
     grid_x, grid_y = np.meshgrid(
         np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
     )
-    shear = float(rng.uniform(-0.3, 0.9))
+    shear = parallax * float(rng.uniform(-0.1, 0.5))
     for index, frame in enumerate(frames):
         x, y = path.x[index] * short, path.y[index] * short
         matrix = _view_matrix(

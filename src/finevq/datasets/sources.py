@@ -29,15 +29,14 @@ PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 CLIP_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".ts", ".y4m"})
 
 SCIKIT_IMAGE_PHOTOS: Mapping[str, str] = {
-    "astronaut.png": "Eileen Collins, NASA, public domain",
-    "chelsea.png": "the cat Chelsea, Stefan van der Walt, CC0",
-    "coffee.png": "a cup of coffee, Rachel Michetti (pikolo espresso bar), CC0",
-    "rocket.jpg": "Falcon 9 launch, SpaceX, CC0",
-    "motorcycle_left.png": "Middlebury stereo, D. Scharstein et al., CC0",
+    "astronaut.png": "NASA, public domain",
+    "chelsea.png": "Stefan van der Walt, CC0",
+    "coffee.png": "Rachel Michetti, CC0",
+    "rocket.jpg": "SpaceX, released to the public domain",
 }
-"""The colour photographs inside the scikit-image wheel, with provenance and licence.
+"""The colour photographs inside the scikit-image wheel that are free, with their licence.
 
-Source: skimage/data/_fetchers.py docstrings and the project's data README.
+Left out: gray ones, and those without a stated licence. Source: the docstrings of skimage.data.
 """
 
 
@@ -70,7 +69,7 @@ class Source:
 
 
 _ASSUMED_QUALITY = {SourceKind.PHOTO: 1.0, SourceKind.CLIP: 0.8}
-"""Quality where nobody rated the source: photographs shrink to clips, real clips never were clean."""
+"""Where nobody rated the source: photographs shrink to clips, real clips never were clean."""
 
 _FINEVD_OVERALL_PERCENTILES = (
     (0, 1, 5, 25, 50, 75, 95, 99, 100),

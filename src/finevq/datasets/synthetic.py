@@ -33,6 +33,7 @@ from finevq.datasets.degradations.chain import (
 )
 from finevq.datasets.degradations.footage import Footage
 from finevq.datasets.degradations.labels import ClipLabels, label_clip
+from finevq.datasets.degradations.preview import contact_sheet
 from finevq.datasets.degradations.temporal import SHAKE_MARGIN
 from finevq.datasets.degradations.vmaf import measure_vmaf
 from finevq.datasets.sources import (
@@ -43,8 +44,8 @@ from finevq.datasets.sources import (
     read_window,
     source_shares,
 )
-from finevq.errors import DatasetError, FineVQError
-from finevq.vocabulary import Dimension
+from finevq.errors import DatasetError, FineVQError, MissingExtraError
+from finevq.vocabulary import ALL_ATTRIBUTES, Dimension
 
 logger = logging.getLogger(__name__)
 
@@ -492,6 +493,67 @@ def _write_card(
         "failures": [asdict(failure) for failure in failures],
     }
     _write_atomically(out / _CARD_NAME, json.dumps(card, indent=1))
+
+
+def write_parquet(manifest: Path) -> Path:
+    """Write the manifest once more as Parquet, beside it; nested values as JSON text.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow as pa  # an optional extra
+        from pyarrow import parquet
+    except ImportError:
+        raise MissingExtraError("Parquet", "parquet") from None
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    flat = [
+        {k: json.dumps(v) if isinstance(v, (dict, list)) else v for k, v in row.items()}
+        for row in rows
+    ]
+    target = manifest.with_suffix(".parquet")
+    partial = target.with_name(f".{target.name}.part")
+    parquet.write_table(pa.Table.from_pylist(flat), partial)
+    partial.replace(target)
+    return target
+
+
+def write_preview(
+    path: Path,
+    sources: Sequence[Source],
+    *,
+    seed: int = 0,
+    variants: int = 1,
+    attributes: Sequence[str] = (),
+) -> Path:
+    """Draw the contact sheet of `degradations.preview` on one of the photographs.
+
+    Raises:
+        DatasetError: an unknown attribute, no photograph among the sources, or a file name that
+            is no picture's.
+    """
+    unknown = [name for name in attributes if name not in ALL_ATTRIBUTES]
+    if unknown:
+        raise DatasetError(f"unknown attribute {unknown[0]!r}; known: {', '.join(ALL_ATTRIBUTES)}")
+    photos = [source for source in sources if source.kind is SourceKind.PHOTO]
+    if not photos:
+        raise DatasetError("the contact sheet needs a photograph among the sources")
+    if path.suffix.lower() not in {".png", ".jpg", ".webp"}:
+        raise DatasetError(f"{path}: the contact sheet is a picture; name it .png, .jpg or .webp")
+    rng = np.random.default_rng(seed)
+    picture = read_photo(photos[int(rng.integers(len(photos)))].path)
+    height = min(566, int(picture.shape[0] / 1.05), int(picture.shape[1] / 1.05 * 9 / 16))
+    size = (_even(height * 16 / 9), _even(height))
+    frames = film(picture, size, handheld_path(36, 30.0, rng), rng, field_of_view=0.85)
+    sheet = contact_sheet(
+        Footage(frames, 30.0),
+        attributes=attributes or ALL_ATTRIBUTES,
+        variants=variants,
+        seed=seed,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    return path
 
 
 def _counts(values: Iterator[str]) -> dict[str, int]:

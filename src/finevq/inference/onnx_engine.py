@@ -40,7 +40,7 @@ class OnnxEngine:
     def read_video(self, pixels: Pixels) -> Prefix:
         """Read a video once; see `Engine`."""
         feeds = {f"view_{index}": view for index, view in enumerate(pixels.views)}
-        (embeds,) = self._encoder.run(["embeds"], {**feeds, "motion": pixels.motion})
+        embeds = np.asarray(self._encoder.run(["embeds"], {**feeds, "motion": pixels.motion})[0])
         _, _, past = self._run(embeds, np.zeros((1, 0), np.int64), self._empty_past(1))
         return Prefix(past, embeds.shape[1])
 
@@ -83,7 +83,8 @@ class OnnxEngine:
         self, embeds: NDArray[np.float32], token_ids: NDArray[np.int64], past: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         feeds = {"embeds": embeds, "token_ids": token_ids, "past": past}
-        logits, scores, present = self._decoder.run(["logits", "scores", "present"], feeds)
+        outputs = self._decoder.run(["logits", "scores", "present"], feeds)
+        logits, scores, present = map(np.asarray, outputs)
         return logits, scores, present
 
     def _empty_past(self, batch: int) -> NDArray[np.float32]:

@@ -1,11 +1,13 @@
 """A loaded model that assesses videos and answers questions about them.
 
-The way of a video: read its pixels once, read them into a prefix once, ask every question as a short
-suffix on that prefix, join the answers into one `Assessment`.
+The way of a video: read its pixels once, read them into a prefix once, ask every question as a
+short suffix on that prefix, join the answers into one `Assessment`.
 """
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 from finevq.errors import UnsupportedQuestionError
 from finevq.inference.answering import ClosedAnswer, answer_closed
@@ -29,7 +31,9 @@ from finevq.records import (
     VideoInputConfig,
 )
 from finevq.settings import Settings
-from finevq.video.inputs import Pixels, VideoInputs, read_inputs
+from finevq.video.decode import decode_video
+from finevq.video.inputs import Decode, Pixels, VideoInputs, read_inputs
+from finevq.video.isolation import DecoderPool
 from finevq.vocabulary import ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dimension
 
 SEGMENT_SECONDS = 2.0
@@ -69,7 +73,11 @@ class Session:
         self._video = video
         self._calibration = calibration
         self._free_questions = free_questions
-        self._settings = settings
+        self._decode: Decode = (
+            DecoderPool(settings=settings).decode
+            if settings.isolate_decoder
+            else partial(decode_video, settings=settings)
+        )
         self._population = Population.finevd()
         self._questions = _assessment_questions()
 
@@ -155,7 +163,7 @@ class Session:
         return read_inputs(
             path,
             self._video,
-            settings=self._settings,
+            decode=self._decode,
             segment_seconds=SEGMENT_SECONDS if timeline else None,
             with_thumbnails=thumbnails,
         )
@@ -189,26 +197,24 @@ class Session:
         self, dimension: Dimension, answers: Mapping[Question, ClosedAnswer]
     ) -> DimensionAssessment:
         rating = answers[questions.rating(dimension)]
-        rated = {
-            "score": rating.score,
-            "level": rating.best,
-            "level_probabilities": rating.probabilities,
-            "percentile": self._population.percentile(dimension, rating.score),
-        }
+        rated = DimensionAssessment(
+            score=rating.score,
+            level=rating.best,
+            level_probabilities=rating.probabilities,
+            percentile=self._population.percentile(dimension, rating.score),
+        )
         if dimension is Dimension.OVERALL:
-            return DimensionAssessment(**rated)
+            return rated
         yes = answers[questions.distorted(dimension)].probabilities[templates.YES]
-        threshold = self._calibration.thresholds.get(dimension, _EVEN_ODDS)
         estimates = [
             AttributeEstimate(name, answers[questions.attribute(name)].probabilities[templates.YES])
             for name in ATTRIBUTES[dimension]
         ]
-        estimates.sort(key=lambda estimate: -estimate.probability)
-        return DimensionAssessment(
-            **rated,
-            distorted=yes >= threshold,
+        return replace(
+            rated,
+            distorted=yes >= self._calibration.thresholds.get(dimension, _EVEN_ODDS),
             distorted_probability=yes,
-            attributes=tuple(estimates),
+            attributes=tuple(sorted(estimates, key=lambda estimate: -estimate.probability)),
         )
 
     def _score_segment(self, pixels: Pixels) -> TimelineSegment:
@@ -237,9 +243,12 @@ class Session:
         return self._generate(prefix, question, "")
 
     def _ask_closed(self, prefix: Prefix, asked: Sequence[Question]) -> list[ClosedAnswer]:
-        return answer_closed(
+        answers = answer_closed(
             self._engine, self._prompter, prefix, asked, self._calibration.temperatures
         )
+        # The head is a regression: nothing else keeps a score on the scale.
+        low, high = self.scale
+        return [replace(answer, score=min(max(answer.score, low), high)) for answer in answers]
 
     def _generate(self, prefix: Prefix, question: Question, opening: str) -> str:
         suffix = self._prompter.suffix_ids(question, opening)

@@ -27,10 +27,10 @@ def encode_thumbnails(
 def _encode(seconds: float, frame: NDArray[np.uint8]) -> Thumbnail:
     height, width = frame.shape[:2]
     codec = av.CodecContext.create("mjpeg", "w")
-    codec.width, codec.height = width, height  # type: ignore[attr-defined]  # a video codec's
-    codec.pix_fmt = "yuvj420p"  # type: ignore[attr-defined]  # a video codec's
+    codec.width, codec.height = width, height
+    codec.pix_fmt = "yuvj420p"
     codec.time_base = Fraction(1, 25)
     codec.options = {"qmin": str(_QUALITY), "qmax": str(_QUALITY)}
     picture = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format="yuvj420p")
-    packets = [*codec.encode(picture), *codec.encode(None)]  # type: ignore[attr-defined]  # video
+    packets = [*codec.encode(picture), *codec.encode(None)]
     return Thumbnail(seconds, b"".join(map(bytes, packets)), width, height)

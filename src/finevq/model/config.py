@@ -13,13 +13,22 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from finevq.errors import CheckpointError
 from finevq.records import VideoInputConfig
 
+__all__ = [
+    "ImageEncoderConfig",
+    "LanguageModelConfig",
+    "ModelConfig",
+    "MotionEncoderConfig",
+    "ScoreHeadConfig",
+    "VideoInputConfig",
+]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageEncoderConfig:
     """Which network reads the sparse frames."""
 
     kind: Literal["efficientnet_lite0", "intern_vit"]
-    """efficientnet_lite0: one token of stage statistics a view; intern_vit: a grid of patch tokens."""
+    """efficientnet_lite0: one token of statistics a view; intern_vit: a grid of patch tokens."""
     image_size: int = 448
     """Side of the square input, in pixels (efficientnet_lite0 takes any size)."""
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)

@@ -133,7 +133,8 @@ def export_onnx(model: FineVQ, prefix_ids: Sequence[int], folder: Path) -> None:
         dynamic={},
     )
     llama = model.language_model.config
-    heads, width = llama.num_key_value_heads, llama.hidden_size // llama.num_attention_heads
+    width = llama.hidden_size // llama.num_attention_heads
+    heads = llama.num_key_value_heads or llama.num_attention_heads
     example = (
         torch.zeros(2, 3, llama.hidden_size),
         torch.zeros(2, 4, dtype=torch.int64),

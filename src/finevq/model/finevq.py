@@ -78,7 +78,8 @@ class FineVQ(nn.Module):
             (B, M, features), before projection.
         """
         features: Tensor = self.motion_encoder(motion.flatten(0, 1))
-        return features.unflatten(0, motion.shape[:2])
+        grouped: Tensor = features.unflatten(0, motion.shape[:2])
+        return grouped
 
     def project(self, image_features: Sequence[Tensor], motion_features: Tensor) -> Tensor:
         """Turn features into tokens: frame by frame all views of it, then motion.

@@ -1,7 +1,8 @@
 """The image encoder: sparse frames to features, before any projection.
 
-Two networks fit this box: EfficientNet-Lite0, whose five stages are summarised as means and standard
-deviations over the picture (nano), and InternViT with a pixel-shuffled patch grid (the paper's).
+Two networks fit this box: EfficientNet-Lite0, whose five stages are summarised as means and
+standard deviations over the picture (nano), and InternViT with a pixel-shuffled patch grid (the
+paper's).
 """
 
 from typing import NamedTuple
@@ -18,8 +19,8 @@ class _Stage(NamedTuple):
     channels: int
 
 
-# Source: Tan & Le, EfficientNet (ICML 2019), table 1 (B0); EfficientNet-Lite (TensorFlow TPU models,
-# efficientnet/lite) replaces swish by ReLU6 and drops squeeze-and-excitation.
+# Source: Tan & Le, EfficientNet (ICML 2019), table 1 (B0); EfficientNet-Lite (TensorFlow TPU
+# models, efficientnet/lite) replaces swish by ReLU6 and drops squeeze-and-excitation.
 _STAGES = (
     _Stage(1, 3, 1, 1, 16),
     _Stage(2, 3, 2, 6, 24),

@@ -1,6 +1,5 @@
 """The language model: a decoder in Llama layout, from `transformers`."""
 
-from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from finevq.model.config import LanguageModelConfig
@@ -9,9 +8,8 @@ from finevq.model.config import LanguageModelConfig
 def build_language_model(config: LanguageModelConfig) -> LlamaForCausalLM:
     """Build the decoder with fresh weights.
 
-    Attention is PyTorch's scaled dot product, which runs everywhere; use_cache is left to the caller.
+    Attention is PyTorch's scaled dot product, which runs everywhere; keys and values are kept only
+    where the caller brings a cache.
     """
-    model: nn.Module = LlamaForCausalLM(
-        LlamaConfig(**{"attn_implementation": "sdpa", "use_cache": False, **config.llama})
-    )
-    return model
+    llama = LlamaConfig(**{"attn_implementation": "sdpa", "use_cache": False, **config.llama})
+    return LlamaForCausalLM(llama)

@@ -1,9 +1,9 @@
 """The motion encoder: a SlowFast network in plain torch, at any width.
 
-Parameter names are those of the public SlowFast-R50 checkpoint, as the official FineVQ code wraps it
-(`feature_extraction.<block>.multipathway_blocks...`), so those weights load without renaming.
-Source: Feichtenhofer et al., SlowFast Networks (ICCV 2019), table 1 and section 3; layout read off the
-checkpoint's names and shapes.
+Parameter names are those of the public SlowFast-R50 checkpoint, as the official FineVQ code wraps
+it (`feature_extraction.<block>.multipathway_blocks...`), so those weights load without renaming.
+Source: Feichtenhofer et al., SlowFast Networks (ICCV 2019), table 1 and section 3; layout read off
+the checkpoint's names and shapes.
 """
 
 from collections import OrderedDict

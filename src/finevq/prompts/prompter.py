@@ -39,7 +39,8 @@ class NanoPrompter:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._ids = {token: tokenizer.token_to_id(token) for token in templates.SPECIAL_TOKENS}
+        # Special tokens come first in the vocabulary, in this order.
+        self._ids = {token: index for index, token in enumerate(templates.SPECIAL_TOKENS)}
 
     @classmethod
     def from_file(cls, path: Path) -> "NanoPrompter":

@@ -94,7 +94,9 @@ def _num_thumbnails(num_videos: int) -> int:
 
 
 def _spread(thumbnails: Sequence[Thumbnail], number: int) -> Sequence[Thumbnail]:
-    """Return up to `number` thumbnails, evenly over the video."""
+    """Return up to `number` thumbnails, evenly over the video, none of them twice."""
+    # A short video gives the model some frame more than once; a picture, always the same.
+    thumbnails = list({thumbnail.jpeg: thumbnail for thumbnail in thumbnails}.values())
     if len(thumbnails) <= number:
         return thumbnails
     return [thumbnails[(2 * i + 1) * len(thumbnails) // (2 * number)] for i in range(number)]

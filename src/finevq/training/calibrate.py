@@ -1,7 +1,7 @@
 """Temperatures that make answer probabilities honest, fitted on validation data.
 
-Source: Guo et al., On Calibration of Modern Neural Networks (ICML 2017): one temperature divides all
-logits of a family, found by minimal negative log-likelihood; the order of answers stays as it is.
+Source: Guo et al., On Calibration of Modern Neural Networks (ICML 2017): one temperature divides
+all logits of a family, found by minimal negative log-likelihood; the order of answers stays.
 """
 
 from collections.abc import Iterable, Sequence

@@ -16,8 +16,8 @@ from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS
 _TEMPLATE = """\
 # nano, version {{ config.version }}
 
-A small model of the FineVQ architecture (image encoder on 8 sparse frames, SlowFast on short bursts,
-projectors, decoder, score head) that rates videos in six dimensions on a CPU.
+A small model of the FineVQ architecture (image encoder on 8 sparse frames, SlowFast on short
+bursts, projectors, decoder, score head) that rates videos in six dimensions on a CPU.
 
 ## What it learnt from
 
@@ -61,8 +61,9 @@ yes/no balanced accuracy [.5] |
 | {{ cell(test.srcc_severity, name) }} | {{ cell(test.srcc_residual, name) }} | \
 {{ cell(accuracies, name) }} |
 {% endfor %}
-"Which distortion has the most impact": accuracy {{ "%.3f"|format(test.most_impactful.accuracy) }}, \
-balanced {{ "%.3f"|format(test.most_impactful.balanced_accuracy) }}; the majority answer \
+"Which distortion has the most impact": accuracy \
+{{ "%.3f"|format(test.most_impactful.accuracy) }}, balanced \
+{{ "%.3f"|format(test.most_impactful.balanced_accuracy) }}; the majority answer \
 {{ "%.3f"|format(test.most_impactful.majority) }}.
 
 Attributes with at least five test clips (F1 at .5; F1 of always saying yes; AUROC):
@@ -79,7 +80,7 @@ test.calibration_error.items() %}{{ name }} {{ "%.3f"|format(value) }}{{ ", " if
 
 ## What it cannot do
 
-- It never saw people rate motion: the temporal dimension knows synthetic shake, stutter and flicker.
+- It never saw people rate motion: temporal knows synthetic shake, stutter and flicker only.
 - Screen content, animation and heavily edited video are outside what it learnt from.
 - Faults between the sampled frames and bursts go unseen.
 - Scores are on FineVD's scale by construction, not by training on FineVD.

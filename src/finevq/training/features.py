@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from finevq.errors import FineVQError
 from finevq.model.config import ModelConfig
 from finevq.model.image_encoder import EfficientNetEncoder
 from finevq.settings import Settings
+from finevq.video.decode import decode_video
 from finevq.video.inputs import read_inputs
 from finevq.video.transforms import normalize
 
@@ -58,7 +60,7 @@ class FeatureStore:
         self, folder: Path, config: ModelConfig, encoder: EfficientNetEncoder, settings: Settings
     ) -> None:
         self._config = config
-        self._settings = settings
+        self._decode = partial(decode_video, settings=settings)
         self._folder = folder / _fingerprint(config, encoder)
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / _ENCODER_FILE
@@ -98,7 +100,7 @@ class FeatureStore:
         stem = self._folder / f"{key}{'.mirrored' if mirrored else ''}"
         views_file, motion_file = Path(f"{stem}.views.npy"), Path(f"{stem}.motion.npy")
         if not (views_file.exists() and motion_file.exists()):
-            pixels = read_inputs(path, self._config.video, settings=self._settings).whole
+            pixels = read_inputs(path, self._config.video, decode=self._decode).whole
             turn = slice(None, None, -1 if mirrored else 1)
             views = [self._encode(view[:, :, turn]) for view in pixels.views]
             _save(motion_file, np.ascontiguousarray(pixels.motion[:, :, turn]))
@@ -108,8 +110,8 @@ class FeatureStore:
     def _encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         config = self._config.image_encoder
         images = normalize(frames, config.mean, config.std)  # (F, 3, H, W)
-        (features,) = self._session.run(["features"], {"images": images})
-        return features[:, 0]  # type: ignore[no-any-return]  # the runtime has no types
+        features = np.asarray(self._session.run(["features"], {"images": images})[0])
+        return features[:, 0]
 
 
 def _save(path: Path, array: NDArray[np.generic]) -> None:

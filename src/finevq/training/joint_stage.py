@@ -119,15 +119,15 @@ def train_joint(
         losses = []
         for start in range(0, len(order), stage.batch_size):
             loss = step(order[start : start + stage.batch_size], generator)
-            if not math.isfinite(float(loss)):
-                raise TrainingError(f"the loss is {float(loss)} in epoch {epoch + 1}")
+            if not math.isfinite(loss.item()):
+                raise TrainingError(f"the loss is {loss.item()} in epoch {epoch + 1}")
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+            loss.backward()
             nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
             optimizer.step()
             scheduler.step()
             _follow(average, trained, stage.average_decay)
-            losses.append(float(loss))
+            losses.append(loss.item())
         with _weights_of(average, trained):
             numbers = {"loss": float(np.mean(losses)), **validate(model)}
         history.rows.append(numbers)

@@ -42,8 +42,8 @@ def lessons_of(
 ) -> list[Lesson]:
     """Draw the lessons of a sample.
 
-    The rating of overall is always among them. Of the yes/no questions on attributes, as many have the answer
-    yes as no wherever the sample allows, so that the model cannot live on the prior.
+    The rating of overall is always among them. Of the yes/no questions on attributes, as many have
+    the answer yes as no wherever the sample allows, so that the model cannot live on the prior.
 
     Args:
         sample: What is known.
@@ -84,8 +84,8 @@ def _attribute_lessons(
     absent = [name for name in ALL_ATTRIBUTES if severities.get(name, 0.0) < PRESENT_SEVERITY / 3]
     asked = generator.sample(present, min(len(present), _NUM_ATTRIBUTES_ASKED // 2))
     lessons = [Lesson(questions.attribute(name), templates.YES) for name in asked]
-    for name in _draw(absent, max(len(asked), 1), generator, near=present):
-        lessons.append(Lesson(questions.attribute(name), templates.NO))
+    others = _draw(absent, max(len(asked), 1), generator, near=present)
+    lessons += [Lesson(questions.attribute(name), templates.NO) for name in others]
     if sample.most_impactful is not None:
         further = [
             Lesson(questions.most(), sample.most_impactful),

@@ -60,11 +60,11 @@ def train_motion(
             predicted = head(_pooled(model, frames))
             loss = _loss(predicted, targets)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+            loss.backward()
             nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
             optimizer.step()
             scheduler.step()
-            losses.append(float(loss))
+            losses.append(loss.item())
         _log.info("motion stage, epoch %d: loss %.4f", epoch + 1, float(np.mean(losses)))
         progress.save(epoch + 1)
     model.motion_encoder.eval().requires_grad_(False)
@@ -87,8 +87,8 @@ def to_bursts(model: FineVQ, frames: NDArray[np.uint8]) -> Tensor:
     pixels = torch.from_numpy(frames).float() / 255.0
     pixels = (pixels - torch.tensor(config.mean)) / torch.tensor(config.std)
     video = model.config.video
-    bursts = pixels.unflatten(1, (video.num_bursts, video.burst_frames))  # (B, M, T, H, W, 3)
-    return bursts.permute(0, 1, 5, 2, 3, 4)
+    bursts: Tensor = pixels.unflatten(1, (video.num_bursts, video.burst_frames))
+    return bursts.permute(0, 1, 5, 2, 3, 4)  # from (B, M, T, H, W, 3)
 
 
 def _balanced(data: MotionData, clean_per_faulty: float, generator: random.Random) -> MotionData:

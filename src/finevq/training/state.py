@@ -36,8 +36,8 @@ class EpochState:
 
     def save(self, epoch: int) -> None:
         """Save after `epoch` finished epochs; a run killed here keeps the previous file."""
-        values = {name: part.state_dict() for name, part in self._parts.items()}
-        values |= {"epoch": epoch, "random": torch.get_rng_state()}
+        values: dict[str, Any] = {"epoch": epoch, "random": torch.get_rng_state()}
+        values |= {name: part.state_dict() for name, part in self._parts.items()}
         partial = self._path.with_suffix(".part")
         torch.save(values, partial)
         partial.replace(self._path)

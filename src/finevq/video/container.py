@@ -66,6 +66,8 @@ def open_video(
         container = av.open(
             f"file:{fspath(path)}", options=options, metadata_errors="replace", timeout=timeout
         )
+    except av.error.ExitError as error:  # FFmpeg's word for its time being up
+        raise out_of_time(settings) from error
     except (av.FFmpegError, ValueError) as error:
         raise VideoDecodeError(f"{path}: {_why_not_opened(Path(path), error)}") from error
     with container:
@@ -102,6 +104,14 @@ def _check_file(path: Path, settings: Settings) -> None:
             f"{path} has {size:,} bytes, more than the limit of {settings.max_file_bytes:,}; "
             "raise FINEVQ_MAX_FILE_BYTES to allow it"
         )
+
+
+def out_of_time(settings: Settings) -> VideoLimitError:
+    """Return the error for a video that took too long."""
+    return VideoLimitError(
+        f"decoding took longer than {settings.decode_timeout_seconds:g} s; "
+        "raise FINEVQ_DECODE_TIMEOUT_SECONDS to allow more"
+    )
 
 
 def _check_pixels(width: int, height: int, path: str | Path, settings: Settings) -> None:

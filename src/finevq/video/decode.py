@@ -19,7 +19,7 @@ from finevq.records import MediaInfo
 from finevq.settings import Settings
 from finevq.video.animated_webp import open_animated_webp
 from finevq.video.file_source import FileSource
-from finevq.video.orientation import Orientation, orientation_of
+from finevq.video.orientation import Orientation, OrientationReader
 from finevq.video.pil_resize import pil_bicubic_resize
 from finevq.video.sampling import FrameTable, Sampler
 from finevq.video.source import SourceFacts, VideoSource, no_frames_error, warnings_of
@@ -90,6 +90,11 @@ def decode_video(
     if collector.first is None:
         raise no_frames_error(path, source.facts.codec)
     warnings = list(warnings_of(source))
+    if collector.first.is_interlaced:
+        warnings.append(
+            "The video is interlaced; it was judged as stored, with the combing that most players "
+            "on the web show. Deinterlace it first to judge what a television would show."
+        )
     if collector.missing:
         warnings.append(
             f"{collector.missing} of the {len(collector.wanted)} frames that were looked at could "
@@ -176,6 +181,7 @@ def iterate_frames(
     indices = np.sort(np.asarray(select(table), np.int64))
     _check_plan({"frames": indices}, {"frames": transform}, table)
     waiting, image = 0, None
+    orientation_of = OrientationReader()
     for index, frame in source.frames(np.unique(indices)):
         while waiting < len(indices) and indices[waiting] <= index:
             if indices[waiting] == index or image is None:
@@ -208,6 +214,7 @@ class _Collector:
         """(K,) rows of the table to decode; the first frame always, for the facts."""
         self.first: FirstFrame | None = None
         self._transforms = transforms
+        self._orientation_of = OrientationReader()
         self._arrays: dict[str, NDArray[np.uint8]] = {}
         self._taken: set[int] = set()
         self._places: dict[int, list[tuple[str, int]]] = {}
@@ -217,7 +224,7 @@ class _Collector:
 
     def take(self, index: int, frame: av.VideoFrame) -> None:
         """Convert a frame for all places that want it."""
-        orientation = orientation_of(frame)
+        orientation = self._orientation_of(frame)
         self.first = self.first or _first(frame, orientation)
         self._taken.add(index)
         made: dict[str, NDArray[np.uint8]] = {}
@@ -284,13 +291,15 @@ class FirstFrame:
     height: int
     pixel_format: str
     rotation_degrees: int
+    is_interlaced: bool
 
 
 def _first(frame: av.VideoFrame, orientation: Orientation) -> FirstFrame:
     width, height = frame.width, frame.height
     if orientation.swaps_sides:
         width, height = height, width
-    return FirstFrame(width, height, frame.format.name, orientation.rotation_degrees)
+    turn = orientation.rotation_degrees
+    return FirstFrame(width, height, frame.format.name, turn, frame.interlaced_frame)
 
 
 def _media(facts: SourceFacts, first: FirstFrame, table: FrameTable) -> MediaInfo:

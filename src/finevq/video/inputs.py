@@ -3,18 +3,19 @@
 The same function feeds training and inference, so that a model sees in use what it saw in training.
 """
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from finevq.records import MediaInfo, VideoInputConfig
-from finevq.settings import Settings
 from finevq.video import sampling
-from finevq.video.decode import DecodedVideo, decode_video
-from finevq.video.sampling import FrameTable
+from finevq.video.decode import DecodedVideo
+from finevq.video.sampling import FrameTable, Sampler
 from finevq.video.transforms import DetailCrop, FrameTransform, Squash, Whole
 
 MAX_SEGMENTS = 30
@@ -53,11 +54,20 @@ class VideoInputs:
     """Time in seconds and (H, W, 3) RGB of each sparse frame; empty where not asked for."""
 
 
+class Decode(Protocol):
+    """How a file is decoded: `decode_video` here, or `DecoderPool.decode` in another process."""
+
+    def __call__(
+        self, path: str, *, sampler: Sampler, transforms: Mapping[str, FrameTransform]
+    ) -> DecodedVideo:
+        """Decode the frames that the sampler picks."""
+
+
 def read_inputs(
     path: str,
     config: VideoInputConfig,
     *,
-    settings: Settings,
+    decode: Decode,
     segment_seconds: float | None = None,
     with_thumbnails: bool = False,
 ) -> VideoInputs:
@@ -66,36 +76,18 @@ def read_inputs(
     Args:
         path: A video or picture.
         config: Frames, views and motion of the model.
-        settings: Limits.
+        decode: How files are decoded.
         segment_seconds: Also read the video in stretches of about this length, at most
             `MAX_SEGMENTS` of them; None for the whole video alone.
         with_thumbnails: Also keep small pictures of the sparse frames.
 
     Raises:
         VideoDecodeError: nothing can be read.
-        VideoLimitError: the file exceeds a limit of `settings`.
+        VideoLimitError: the file exceeds a limit of the settings.
     """
-    spans: list[tuple[float, float]] = []
-
-    def sample(table: FrameTable) -> Mapping[str, NDArray[np.int64]]:
-        # Asked again where a damaged file turns out shorter than its table.
-        spans[:] = [(0.0, table.duration_seconds), *_segments(table, segment_seconds)]
-        streams: dict[str, NDArray[np.int64]] = {}
-        for number, (start, end) in enumerate(spans):
-            rows = sampling.window(table, start, end)
-            for name, indices in _indices(sampling.restrict(table, rows), config).items():
-                streams[_stream(name, number)] = indices + rows[0]
-        if with_thumbnails:
-            streams[_THUMBNAILS] = sampling.uniform_indices(len(table), config.num_frames)
-        return streams
-
-    transforms: dict[str, FrameTransform] = {
-        _stream(name, number): transform
-        for name, transform in _transforms(config).items()
-        for number in range(1 if segment_seconds is None else MAX_SEGMENTS + 1)
-    }
-    transforms[_THUMBNAILS] = Whole(_THUMBNAIL_PIXELS)
-    decoded = decode_video(path, sampler=sample, transforms=transforms, settings=settings)
+    sampler = _InputSampler(config, segment_seconds, with_thumbnails)
+    decoded = decode(path, sampler=sampler, transforms=sampler.transforms())
+    spans = sampler.spans(decoded.table)
     whole, *segments = (_pixels(decoded, config, number, span) for number, span in enumerate(spans))
     return VideoInputs(
         whole=whole,
@@ -107,18 +99,50 @@ def read_inputs(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _InputSampler:
+    """Picks the frames of the whole video and of its segments; can be sent to another process."""
+
+    config: VideoInputConfig
+    segment_seconds: float | None
+    with_thumbnails: bool
+
+    def __call__(self, table: FrameTable) -> Mapping[str, NDArray[np.int64]]:
+        streams: dict[str, NDArray[np.int64]] = {}
+        for number, (start, end) in enumerate(self.spans(table)):
+            rows = sampling.window(table, start, end)
+            part = _indices(sampling.restrict(table, rows), self.config)
+            streams |= {_stream(name, number): chosen + rows[0] for name, chosen in part.items()}
+        if self.with_thumbnails:
+            streams[_THUMBNAILS] = sampling.uniform_indices(len(table), self.config.num_frames)
+        return streams
+
+    def spans(self, table: FrameTable) -> list[tuple[float, float]]:
+        """Return start and end of the whole video and then of each segment."""
+        duration = table.duration_seconds
+        spans = [(0.0, duration)]
+        if self.segment_seconds is not None:
+            count = max(math.floor(duration / self.segment_seconds), 1)
+            count = min(count, MAX_SEGMENTS, len(table))
+            edges = [duration * index / count for index in range(count + 1)]
+            spans += itertools.pairwise(edges)
+        return spans
+
+    def transforms(self) -> dict[str, FrameTransform]:
+        """Return a transform for every stream that there may be."""
+        num_spans = 1 if self.segment_seconds is None else MAX_SEGMENTS + 1
+        transforms: dict[str, FrameTransform] = {
+            _stream(name, number): transform
+            for name, transform in _transforms(self.config).items()
+            for number in range(num_spans)
+        }
+        transforms[_THUMBNAILS] = Whole(_THUMBNAIL_PIXELS)
+        return transforms
+
+
 def _thumbnails(decoded: DecodedVideo) -> tuple[tuple[float, NDArray[np.uint8]], ...]:
     times, frames = decoded.times[_THUMBNAILS], decoded.arrays[_THUMBNAILS]
     return tuple(zip(map(float, times), frames, strict=True))
-
-
-def _segments(table: FrameTable, segment_seconds: float | None) -> list[tuple[float, float]]:
-    if segment_seconds is None:
-        return []
-    duration = table.duration_seconds
-    count = min(max(math.floor(duration / segment_seconds), 1), MAX_SEGMENTS, len(table))
-    edges = [duration * index / count for index in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
 
 
 def _indices(table: FrameTable, config: VideoInputConfig) -> dict[str, NDArray[np.int64]]:

@@ -6,10 +6,12 @@ as side data of the frame and leaves the pixels alone; so does PyAV.
 
 import struct
 from dataclasses import dataclass
+from fractions import Fraction
 from math import atan2, degrees
 from typing import cast
 
 import av
+import av.filter
 import numpy as np
 from av.sidedata.sidedata import SideData
 from numpy.typing import NDArray
@@ -47,20 +49,20 @@ class Orientation:
 
 UPRIGHT = Orientation()
 
+_MATRIX_BYTES = 36
+_MAX_UNKNOWN_KINDS = 8
+
 
 def orientation_of(frame: av.VideoFrame) -> Orientation:
     """Return the orientation that the frame's display matrix asks for.
 
     Angles between the quarter turns are taken as the nearest one; a degenerate matrix as none.
     """
-    side_data = frame.side_data.get("DISPLAYMATRIX")
-    if side_data is None:
-        return UPRIGHT
-    payload = bytes(cast(SideData, side_data))
-    if len(payload) < 36:
+    payload = _display_matrix(frame)
+    if len(payload) < _MATRIX_BYTES:
         return UPRIGHT
     # Row vectors: (x, y) becomes (a x + c y, b x + d y). Source: FFmpeg, libavutil/display.h.
-    a, b, _, c, d, *_ = struct.unpack("=9i", payload[:36])
+    a, b, _, c, d, *_ = struct.unpack("=9i", payload[:_MATRIX_BYTES])
     determinant = a * d - b * c
     if determinant == 0:
         return UPRIGHT
@@ -68,3 +70,52 @@ def orientation_of(frame: av.VideoFrame) -> Orientation:
         a, b = -a, -b
     turns = round(degrees(atan2(b, a)) / 90) % 4
     return Orientation(rotation_degrees=turns * 90, is_mirrored=determinant < 0)
+
+
+class OrientationReader:
+    """Gives the orientation of a video's frames, looking closely only where it changes.
+
+    Listing the side data of a frame ties it into a reference cycle in PyAV, so its pixels stay in
+    memory until the garbage collector comes by: hundreds of megabytes within a second of video.
+    """
+
+    def __init__(self) -> None:
+        self._by_angle: dict[int, Orientation] = {}
+
+    def __call__(self, frame: av.VideoFrame) -> Orientation:
+        """Return how to turn the frame upright."""
+        angle = frame.rotation
+        if angle not in self._by_angle:
+            self._by_angle[angle] = orientation_of(frame)
+        return self._by_angle[angle]
+
+
+def _display_matrix(frame: av.VideoFrame) -> bytes:
+    """Return the matrix as stored; empty where there is none."""
+    for _ in range(_MAX_UNKNOWN_KINDS):
+        try:
+            matrix = frame.side_data.get("DISPLAYMATRIX")
+        except ValueError as error:
+            # PyAV lists all side data or none, and stops at a kind that is newer than its own
+            # list, such as the EXIF of every phone's JPEG: "31 is not a valid Type".
+            frame = _without_side_data(frame, kind=str(error).split(maxsplit=1)[0])
+        else:
+            return b"" if matrix is None else bytes(cast(SideData, matrix))
+    return b""
+
+
+def _without_side_data(frame: av.VideoFrame, kind: str) -> av.VideoFrame:
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width,
+        height=frame.height,
+        format=frame.format,
+        time_base=frame.time_base or Fraction(1, 25),
+    )
+    remover = graph.add("sidedata", f"mode=delete:type={kind}")
+    sink = graph.add("buffersink")
+    source.link_to(remover)
+    remover.link_to(sink)
+    graph.configure()
+    graph.push(frame)
+    return cast(av.VideoFrame, graph.pull())

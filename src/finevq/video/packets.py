@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from finevq.errors import VideoLimitError
 from finevq.settings import Settings
 from finevq.video.bitstream import PacketReader, packet_reader
+from finevq.video.container import out_of_time
 from finevq.video.sampling import FrameTable
 
 NO_TIME: int = np.iinfo(np.int64).min
@@ -79,10 +80,15 @@ def scan_packets(
     time_base = stream.time_base or Fraction(1, 1000)
     has_times = bool((pts[is_shown] != NO_TIME).all())
     shown = np.flatnonzero(is_shown)
+    is_monotonic = bool((np.diff(raw_pts[is_shown]) >= 0).all())
     if has_times:
         pts = _continuous(pts, dts, container, time_base)
         shown = shown[np.argsort(pts[shown], kind="stable")]
-    is_matched = has_times and len(np.unique(raw_pts[shown])) == len(shown)
+    is_matched = (
+        has_times
+        and len(np.unique(raw_pts[shown])) == len(shown)
+        and not (_guesses_times(container) and _is_reordered(stream) and is_monotonic)
+    )
     frames = _frame_table(
         pts[shown] if has_times else None, durations[shown], is_key[shown], stream, time_base
     )
@@ -149,6 +155,15 @@ def _row(packet: "Packet[VideoStream]", reader: PacketReader) -> tuple[int, int,
     )
 
 
+def _guesses_times(container: InputContainer) -> bool:
+    """Whether the container has no presentation times; AVI's are the demuxer's guesses."""
+    return container.format.name == "avi"
+
+
+def _is_reordered(stream: VideoStream) -> bool:
+    return stream.codec_context.reorder_depth > 0
+
+
 def _continuous(
     pts: NDArray[np.int64], dts: NDArray[np.int64], container: InputContainer, time_base: Fraction
 ) -> NDArray[np.int64]:
@@ -212,7 +227,4 @@ def check_time(deadline: float, settings: Settings) -> None:
         VideoLimitError: `deadline` (of `time.monotonic`) has passed.
     """
     if time.monotonic() > deadline:
-        raise VideoLimitError(
-            f"decoding took longer than {settings.decode_timeout_seconds:g} s; "
-            "raise FINEVQ_DECODE_TIMEOUT_SECONDS to allow more"
-        )
+        raise out_of_time(settings)

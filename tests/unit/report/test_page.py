@@ -132,6 +132,20 @@ def test_eight_frames_are_shown_with_their_times():
         assert (image["width"], image["height"]) == ("160", "90")
 
 
+def test_a_frame_is_shown_once():
+    (assessment,) = PAGES["one"]
+    first, second, *_ = assessment.thumbnails
+    page = render_page([replace(assessment, thumbnails=(first, first, second, first))])
+    assert page.count("<img ") == 2
+
+
+def test_a_timeline_of_one_stretch_draws_nothing():
+    (assessment,) = PAGES["one"]
+    page = render_page([replace(assessment, timeline=assessment.timeline[:1])])
+    assert "Too short to tell" in page
+    assert "Over time" not in page
+
+
 @pytest.mark.parametrize(("num_videos", "each"), [(20, 8), (21, 3), (201, 1)])
 def test_a_page_of_many_videos_keeps_fewer_frames_of_each(num_videos: int, each: int):
     one = make_assessment("a.mp4", thumbnails=True)

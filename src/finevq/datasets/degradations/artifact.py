@@ -33,23 +33,26 @@ def ringing(footage: Footage, severity: float, rng: np.random.Generator) -> Outc
         )
     cutoff = float(rng.uniform(0.16, 0.26)) / unit
     gain = ramp(severity, 0.0, 0.9, 1.8, 3.0, 5.0)
-    taps = _sinc(cutoff, half=int(np.ceil(3.5 / cutoff)))
-    pulse = np.zeros_like(taps)
-    pulse[len(pulse) // 2] = 1.0
-    # One-dimensional and once per axis: identity + gain x (sinc - gaussian of the same width).
-    smooth = np.exp(-0.5 * ((np.arange(len(taps)) - len(taps) // 2) * cutoff * 2.2) ** 2)
-    taps = pulse * 0.35 + 0.65 * taps + gain * 0.5 * (taps - smooth / smooth.sum())
-    kernel = (taps / taps.sum()).astype(np.float32)
+    kernel = _ripple_kernel(cutoff, gain, blend=min(1.0, 3.0 * severity))
     for frame in footage.frames:
         cv2.sepFilter2D(frame, -1, kernel, kernel, dst=frame)
     return Outcome(
-        footage, {"kind": kind, "gain": round(gain, 3), "cutoff_cycles_per_pixel": round(cutoff, 3)}
+        footage,
+        {"kind": kind, "gain": round(gain, 3), "cutoff_cycles_per_pixel": round(cutoff, 3)},
     )
 
 
-def _sinc(cutoff: float, half: int) -> npt.NDArray[np.float64]:
-    taps = np.sinc(2 * cutoff * np.arange(-half, half + 1))
-    return taps / taps.sum()
+def _ripple_kernel(cutoff: float, gain: float, blend: float) -> npt.NDArray[np.float32]:
+    """Return a one-dimensional filter: identity + gain x (sinc - gaussian of the same width)."""
+    half = int(np.ceil(3.5 / cutoff))
+    offsets = np.arange(-half, half + 1)
+    sinc = np.sinc(2 * cutoff * offsets)
+    smooth = np.exp(-0.5 * (offsets * cutoff * 2.2) ** 2)
+    sinc, smooth = sinc / sinc.sum(), smooth / smooth.sum()
+    pulse = (offsets == 0).astype(np.float64)
+    taps = (1 - 0.65 * blend) * pulse + 0.65 * blend * sinc + 0.5 * gain * (sinc - smooth)
+    kernel: npt.NDArray[np.float32] = (taps / taps.sum()).astype(np.float32)
+    return kernel
 
 
 def moire(footage: Footage, severity: float, rng: np.random.Generator) -> Outcome:
@@ -60,7 +63,7 @@ def moire(footage: Footage, severity: float, rng: np.random.Generator) -> Outcom
     gratings are bent a little (lens, perspective) and shifted per color channel (subpixels), and
     stay with the scene's screen while the camera drifts.
     """
-    depth = ramp(severity, 0.0, 0.12, 0.25, 0.45, 0.8)
+    depth = ramp(severity, 0.0, 0.09, 0.18, 0.32, 0.55)
     unit = footage.short_side / 480.0
     frequency = float(rng.uniform(0.28, 0.42)) / max(1.0, unit)
     detune, angle = float(rng.uniform(0.015, 0.05)) / unit, float(rng.uniform(0, np.pi))
@@ -71,7 +74,7 @@ def moire(footage: Footage, severity: float, rng: np.random.Generator) -> Outcom
     y = y + bend * np.sin(2 * np.pi * x / footage.width * rng.uniform(0.6, 1.6))
     along = (x * np.cos(angle) + y * np.sin(angle)).astype(np.float32)
     other = (x * np.cos(angle + 0.06) + y * np.sin(angle + 0.06)).astype(np.float32)
-    spread = float(rng.uniform(0.5, 1.8))
+    spread = float(rng.uniform(0.3, 1.3))
     num_phases = 8
     patterns = [
         _beat(along, other, frequency, detune, spread, phase * 2 * np.pi / num_phases, depth)
@@ -163,7 +166,7 @@ def _combing(footage: Footage, severity: float, rng: np.random.Generator) -> dic
 def _chroma_shift(
     footage: Footage, severity: float, rng: np.random.Generator
 ) -> dict[str, Parameter]:
-    shift = ramp(severity, 0.0, 0.005, 0.011, 0.02, 0.036) * footage.short_side
+    shift = ramp(severity, 0.0, 0.0022, 0.0048, 0.009, 0.017) * footage.short_side
     angle = rng.uniform(0, 2 * np.pi)
     dx, dy = shift * np.cos(angle), shift * np.sin(angle)
     size = (footage.width, footage.height)

@@ -4,6 +4,7 @@ Radii are relative to the frame's shorter side, as a viewer sees every clip at t
 Compression blur is a matter of codecs: see codecs.py.
 """
 
+from itertools import pairwise
 from typing import TypeAlias
 
 import cv2
@@ -85,7 +86,7 @@ def _convolve(frame: _Frame, kernel: npt.NDArray[np.float32]) -> None:
 
 def resolution_blur(footage: Footage, severity: float, rng: np.random.Generator) -> Outcome:
     """Scale down and up again: a small video shown large, with the usual interpolators."""
-    factor = ramp(severity, 1.0, 0.62, 0.42, 0.27, 0.15)
+    factor = ramp(severity, 1.0, 0.55, 0.35, 0.23, 0.14)
     size = (max(16, round(footage.width * factor)), max(16, round(footage.height * factor)))
     down = cv2.INTER_AREA if rng.random() < 0.8 else cv2.INTER_LINEAR
     name = str(rng.choice(["bilinear", "bicubic", "lanczos", "nearest"], p=[0.4, 0.4, 0.12, 0.08]))
@@ -111,7 +112,7 @@ def motion_blur(footage: Footage, severity: float, rng: np.random.Generator) -> 
     Source: exposure integral of a moving scene, Potmesil and Chakravarty, "Modeling motion blur
     in computer-generated images" (SIGGRAPH 1983); flow: DIS (Kroeger et al., ECCV 2016).
     """
-    length = ramp(severity, 0.0, 0.011, 0.024, 0.045, 0.085) * footage.short_side
+    length = ramp(severity, 0.0, 0.008, 0.018, 0.034, 0.062) * footage.short_side
     motions = _global_motions(footage.frames)
     speed = np.hypot(motions[:, 0, 2], motions[:, 1, 2])
     direction = rng.uniform(0, 2 * np.pi)
@@ -127,7 +128,7 @@ def motion_blur(footage: Footage, severity: float, rng: np.random.Generator) -> 
 
 
 def _global_motions(frames: Frames) -> npt.NDArray[np.float64]:
-    """Return (T, 2, 3) similarity motions from each frame to the next, minus identity, in pixels."""
+    """Return (T, 2, 3) similarity motions to the next frame, minus identity, in pixels."""
     scale = 96.0 / min(frames.shape[1:3])
     flow_of = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     small = [
@@ -139,7 +140,7 @@ def _global_motions(frames: Frames) -> npt.NDArray[np.float64]:
     x, y = (x - x.mean()).ravel(), (y - y.mean()).ravel()
     radius = float((x**2 + y**2).sum())
     motions = np.zeros((len(frames), 2, 3))
-    for index, (now, then) in enumerate(zip(small[:-1], small[1:], strict=True)):
+    for index, (now, then) in enumerate(pairwise(small)):
         flow = flow_of.calc(now, then, None)[::4, ::4].reshape(-1, 2).astype(np.float64)
         shift = np.median(flow, axis=0)
         u, v = (flow - shift).T
@@ -169,29 +170,29 @@ def _exposure_travel(
 
 
 def _smear(frame: _Frame, travel: npt.NDArray[np.float64], length: float) -> None:
-    """Average the frame along `travel` (centred), in halving steps: 2^n samples cost n warps."""
+    """Average the frame along `travel`, in halving steps: 2^n samples cost n warps.
+
+    Every step takes the mean of the picture and of its copy moved by half, a quarter, ... of the
+    way. The first step goes forth and all others back, so the smear is centred on the picture.
+    """
     height, width = frame.shape[:2]
     center = np.array([(width - 1) / 2, (height - 1) / 2])
-    steps = int(np.clip(np.ceil(np.log2(max(length, 1.0))) + 1, 2, 6))
-    identity = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-    blurred = frame
+    steps = int(np.clip(np.ceil(np.log2(max(length, 1.0))), 2, 5))
+    moved = np.empty_like(frame)
     for step in range(1, steps + 1):
-        part = travel * 0.5**step
-        halves = []
-        for sign in (-0.5, 0.5):
-            matrix = identity + sign * part
-            matrix[:, 2] -= sign * part[:, :2] @ center
-            halves.append(
-                cv2.warpAffine(
-                    blurred,
-                    matrix,
-                    (width, height),
-                    flags=cv2.INTER_LINEAR,
-                    borderMode=cv2.BORDER_REPLICATE,
-                )
-            )
-        blurred = cv2.addWeighted(halves[0], 0.5, halves[1], 0.5, 0.0)
-    frame[:] = blurred
+        matrix = travel * (0.5**step if step == 1 else -(0.5**step))
+        matrix[:, 2] -= matrix[:, :2] @ center
+        matrix[0, 0] += 1.0
+        matrix[1, 1] += 1.0
+        cv2.warpAffine(
+            frame,
+            matrix,
+            (width, height),
+            dst=moved,
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        cv2.addWeighted(frame, 0.5, moved, 0.5, 0.0, dst=frame)
 
 
 def exposure_blur(footage: Footage, severity: float, rng: np.random.Generator) -> Outcome:
@@ -217,7 +218,9 @@ def exposure_blur(footage: Footage, severity: float, rng: np.random.Generator) -
         if previous is not None:
             cv2.addWeighted(frame, 1.0 - trail, previous, trail, 0.0, dst=frame)
         previous = sharp
-        glow = cv2.LUT(cv2.resize(frame, small_size, interpolation=cv2.INTER_AREA), table)
+        small = cv2.resize(frame, small_size, interpolation=cv2.INTER_AREA)
+        light = cv2.LUT(small.max(axis=2), table)
+        glow = cv2.multiply(small, cv2.merge([light, light, light]), scale=1 / 255.0)
         wide = cv2.GaussianBlur(glow, (0, 0), 9.0)
         glow = cv2.addWeighted(cv2.GaussianBlur(glow, (0, 0), 2.5), 0.6, wide, 0.6, 0.0)
         glow = cv2.resize(glow, (footage.width, footage.height), interpolation=cv2.INTER_LINEAR)

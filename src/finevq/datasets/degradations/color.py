@@ -141,7 +141,7 @@ def other_color(footage: Footage, severity: float, rng: np.random.Generator) -> 
         {
             "kind": kind,
             "strength": round(strength, 3),
-            "red_green_blue": tuple(int(round(100 * x)) for x in direction),
+            "red_green_blue": tuple(round(100 * x) for x in direction),
         },
     )
 

@@ -112,7 +112,7 @@ def impulse_noise(footage: Footage, severity: float, rng: np.random.Generator) -
     keep part of the positions fixed over time, as stuck pixels of a sensor are; larger frames
     get impulses of more than one pixel so that they stay visible.
     """
-    density = ramp(severity, 0.0, 0.0012, 0.006, 0.025, 0.10)
+    density = ramp(severity, 0.0, 0.002, 0.009, 0.032, 0.11)
     size = max(1, round(footage.short_side / 600))
     is_colored = bool(rng.random() < 0.4)
     stuck = float(rng.choice([0.0, 0.0, 0.5]))

@@ -1,0 +1,36 @@
+"""Copy a trained model folder into the package.
+
+    python dev/release_nano.py runs/nano
+
+Refuses a folder whose files do not match its checksums or exceed the size that a release may have.
+"""
+
+import hashlib
+import shutil
+import sys
+from pathlib import Path
+
+TARGET = Path(__file__).parent.parent / "src/finevq/model/nano"
+MAX_BYTES = 40 * 2**20
+FURTHER = ("README.md", "metrics.json", "training_config.json", "SHA256SUMS")
+
+
+def main(source: str) -> None:
+    """Check and copy."""
+    folder = Path(source)
+    TARGET.mkdir(exist_ok=True)
+    for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
+        digest, name = line.split()
+        content = (folder / name).read_bytes()
+        if hashlib.sha256(content).hexdigest() != digest:
+            sys.exit(f"{name} does not match SHA256SUMS: export the model again")
+        if len(content) > MAX_BYTES:
+            sys.exit(f"{name} has {len(content)} bytes, more than {MAX_BYTES}")
+        (TARGET / name).write_bytes(content)
+    for name in FURTHER:
+        shutil.copy(folder / name, TARGET / name)
+    print(TARGET)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

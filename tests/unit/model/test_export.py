@@ -1,0 +1,114 @@
+"""Torch and ONNX Runtime are two ways to keep the same contract."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from finevq.errors import CheckpointError
+from finevq.inference.onnx_engine import OnnxEngine
+from finevq.model.export import VideoEncoderGraph, export_onnx
+from finevq.model.finevq import FineVQ
+from finevq.prompts import questions
+from finevq.prompts.prompter import NanoPrompter
+from finevq.video.inputs import Pixels
+from finevq.vocabulary import DIMENSIONS
+
+pytestmark = [
+    pytest.mark.full,
+    # The exporter of torch that needs no further package announces its successor.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def exported(
+    model: FineVQ, prompter: NanoPrompter, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("exported")
+    export_onnx(model, prompter.prefix_ids(20), folder)
+    return folder
+
+
+def _pixels(model: FineVQ) -> Pixels:
+    generator = np.random.default_rng(0)
+    video = model.config.video
+
+    def draw(count: int, side: int) -> np.ndarray:
+        return generator.integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+    return Pixels(
+        views=tuple(draw(video.num_frames, side) for side in video.view_sizes),
+        motion=draw(video.num_bursts * video.burst_frames, video.motion_size),
+        start_seconds=0.0,
+        end_seconds=1.0,
+    )
+
+
+@torch.no_grad()
+def test_torch_and_onnx_agree_on_scores_and_answers(
+    model: FineVQ, prompter: NanoPrompter, exported: Path
+):
+    pixels = _pixels(model)
+    engine = OnnxEngine(exported)
+    asked = [questions.rating(dimension) for dimension in DIMENSIONS]
+    suffixes = [prompter.suffix_ids(question, question.stem) for question in asked]
+    reading = engine.read_suffixes(engine.read_video(pixels), suffixes)
+
+    arrays = (*pixels.views, pixels.motion)
+    prefix = VideoEncoderGraph(model, prompter.prefix_ids(20))(*map(torch.from_numpy, arrays))
+    for row, suffix in enumerate(suffixes):
+        text = model.embed(torch.tensor([suffix]))
+        out = model(torch.cat([prefix, text], dim=1))
+        # Scores span 100 points; half-precision storage of scales costs a few 1e-4 of one.
+        assert reading.scores[row, 0] == pytest.approx(
+            float(model.score(out.hidden[0, -1])), abs=1e-3
+        )
+        np.testing.assert_allclose(reading.logits[row, 0], out.logits[0, -1], atol=1e-3)
+
+
+def test_a_batch_of_questions_gives_what_each_gives_alone(
+    model: FineVQ, prompter: NanoPrompter, exported: Path
+):
+    engine = OnnxEngine(exported)
+    prefix = engine.read_video(_pixels(model))
+    asked = [*(questions.rating(d) for d in DIMENSIONS), questions.most(), questions.describe()]
+    suffixes = [prompter.suffix_ids(question, question.stem) for question in asked]
+    together = engine.read_suffixes(prefix, suffixes)
+    for row, suffix in enumerate(suffixes):
+        alone = engine.read_suffixes(prefix, [suffix])
+        np.testing.assert_allclose(together.logits[row], alone.logits[0], atol=1e-4)
+        np.testing.assert_allclose(together.scores[row], alone.scores[0], atol=1e-3)
+
+
+def test_reading_a_question_leaves_the_prefix_as_it_was(
+    model: FineVQ, prompter: NanoPrompter, exported: Path
+):
+    engine = OnnxEngine(exported)
+    prefix = engine.read_video(_pixels(model))
+    suffix = prompter.suffix_ids(questions.most())
+    before = engine.read_suffixes(prefix, [suffix]).logits
+    engine.generate(prefix, suffix, stop_ids=frozenset(), max_new_tokens=4)
+    np.testing.assert_array_equal(engine.read_suffixes(prefix, [suffix]).logits, before)
+
+
+def test_generation_is_reading_one_token_at_a_time(
+    model: FineVQ, prompter: NanoPrompter, exported: Path
+):
+    engine = OnnxEngine(exported)
+    prefix = engine.read_video(_pixels(model))
+    suffix = prompter.suffix_ids(questions.describe())
+    generated = engine.generate(prefix, suffix, stop_ids=frozenset(), max_new_tokens=5)
+    grown = list(suffix)
+    for token in generated:
+        assert int(engine.read_suffixes(prefix, [grown]).logits[0, 0].argmax()) == token
+        grown.append(token)
+
+
+def test_a_damaged_graph_is_a_checkpoint_error(exported: Path, tmp_path: Path):
+    (tmp_path / "video_encoder.onnx").write_bytes(b"not a graph")
+    with pytest.raises(CheckpointError, match=r"video_encoder\.onnx cannot be loaded"):
+        OnnxEngine(tmp_path)

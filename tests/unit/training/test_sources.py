@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+from finevq.errors import DatasetError
+from finevq.training.config import DataConfig, NanoTrainingConfig
+from finevq.training.sources import fold_of, human_samples
+from finevq.vocabulary import Dimension
+
+
+def _config(human: Path | None) -> NanoTrainingConfig:
+    return NanoTrainingConfig(data=DataConfig(manifest=Path("unused"), human=human))
+
+
+def test_folds_depend_on_the_name_alone():
+    assert fold_of("a.jpg", 5) == fold_of("a.jpg", 5)
+    folds = [fold_of(f"{number}.jpg", 5) for number in range(1000)]
+    assert min(folds.count(fold) for fold in range(5)) > 150
+
+
+def test_without_human_data_there_are_no_photographs():
+    assert human_samples(_config(None)) == []
+
+
+def test_opinions_move_to_the_scale_and_keep_their_order(shared: Path):
+    samples = human_samples(_config(shared / "data/live_challenge"))
+    scores = [sample.mos[Dimension.OVERALL] for sample in samples]
+    assert len(samples) == 800
+    assert sum(scores) / len(scores) == pytest.approx(50, abs=1)
+    assert {sample.split for sample in samples} == {"train", "validation", "test"}
+
+
+def test_a_missing_image_is_named(tmp_path: Path):
+    (tmp_path / "mos.csv").write_text("image,mos\nlost.jpg,50\n")
+    with pytest.raises(DatasetError, match=r"names lost\.jpg, but there is no"):
+        human_samples(_config(tmp_path))
+
+
+def test_a_file_without_the_columns_says_which_it_needs(tmp_path: Path):
+    (tmp_path / "mos.csv").write_text("name,score\nx,1\n")
+    with pytest.raises(DatasetError, match="needs columns image and mos"):
+        human_samples(_config(tmp_path))
