@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
@@ -18,6 +18,7 @@ _answers = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(_answers)
 def test_answer_metrics_equal_scikit_learn(rows):
     said, true = (list(column) for column in zip(*rows, strict=True))
@@ -35,6 +36,7 @@ def test_answer_metrics_equal_scikit_learn(rows):
         )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=40))
 def test_auroc_equals_scikit_learn_with_ties(rows):
     scores, positive = (np.array(column) for column in zip(*rows, strict=True))
