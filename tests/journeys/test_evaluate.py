@@ -119,7 +119,7 @@ def test_answers_of_another_harness_are_judged_by_table_2(release, tmp_path):
         "evaluate", "table2", "--data", f"finevd={release}", "--answers", samples,
         "--resamples", 0,
     )  # fmt: skip
-    (row,) = [line for line in result.stdout.splitlines() if line.startswith("| their | **1.000**")]
+    row, _ = [line for line in result.stdout.splitlines() if line.startswith("| their |")]
     assert row.count("1.000") == 9
     assert "text only" in result.stdout
 

@@ -13,6 +13,9 @@ from finevq.records import Clip, Failure
 from finevq.scorer import Scorer
 from finevq.vocabulary import Dimension
 
+OFFICIAL_TEST_VIDEOS = 1016
+"""Length of FineVD's public held-out list."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contender:
@@ -50,6 +53,11 @@ class Bench:
     def test_labels(self) -> LabelSet:
         """Return the published test part, or everything where no split is published."""
         return self.labels.of_split("test") if "test" in self.labels.splits else self.labels
+
+    @property
+    def is_official_finevd(self) -> bool:
+        """Whether the test part is FineVD's public held-out list, by its number of videos."""
+        return self.labels.name == "finevd" and len(self.test_labels()) == OFFICIAL_TEST_VIDEOS
 
     def train_labels(self) -> LabelSet | None:
         """Return the published training part, if there is one."""

@@ -80,7 +80,9 @@ def scatter(predictions: Vector, mos: Vector, *, title: str, scale: str = "MOS")
 
 
 def _drawn_rows(table: Table, column: Column) -> list[Row]:
-    published = [row for row in table.ranked(column) if row.kind == "published"]
+    figures = [row for row in table.rows if row.kind == "published" and column.key in row.cells]
+    sign = -1 if column.higher_is_better else 1
+    published = sorted(figures, key=lambda row: sign * row.cells[column.key].measure.value)
     measured = [row for row in table.ordered_rows() if row.kind != "published"]
     rows = [*published[:_MAX_PUBLISHED], *measured]
     return [r for r in rows if column.key in r.cells and r.cells[column.key].measure.is_defined]

@@ -64,6 +64,7 @@ def question_tables(
         key="table2",
         title=f"Questions on {bench.title}: accuracy",
         columns=[_main_column(key) for key in sets],
+        is_published_comparable=not paper or bench.is_official_finevd,
         notes=[
             "; ".join(f"{key}: {len(questions)} questions" for key, questions in sets.items())
             + ".",

@@ -43,6 +43,7 @@ def runtime_table(
             Column(key="fps", title="frames/s", digits=1),
         ],
         rows=published_rows(load("table7")),
+        is_published_comparable=False,
         notes=[
             f"Published figures: {SOURCE}, table 7: ten 2K videos of 240 frames, on an RTX A6000 "
             "or in MATLAB.",

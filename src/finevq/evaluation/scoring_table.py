@@ -72,6 +72,7 @@ def scoring_tables(
         key="table1",
         title=f"Quality scoring on {bench.title}",
         columns=_columns(dimensions, list(MAIN_METRICS)),
+        is_published_comparable=not paper or bench.is_official_finevd,
         notes=_main_notes(test, options),
     )
     detail = Table(

@@ -16,6 +16,10 @@ from finevq.evaluation.measure import Measure
 from finevq.evaluation.uncertainty import Interval
 
 Kind = Literal["method", "published", "floor"]
+_NOT_COMPARABLE = (
+    "Published figures are of other videos, training or machines: they stand for orientation and "
+    "take no part in the marks."
+)
 KINDS: tuple[Kind, ...] = ("published", "method", "floor")
 KIND_TITLES: Mapping[Kind, str] = {
     "published": "published",
@@ -71,6 +75,9 @@ class Table:
     columns: Sequence[Column]
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    is_published_comparable: bool = True
+    """Whether published figures rest on the same videos and protocol, so that they take part in
+    the marks."""
 
     def ordered_rows(self) -> list[Row]:
         """Return published figures, then methods, then floors."""
@@ -78,16 +85,18 @@ class Table:
 
     def ranked(self, column: Column) -> list[Row]:
         """Return methods and published rows that have a number, best first."""
-        rows = [r for r in self.rows if r.kind != "floor" and _value(r, column) is not None]
+        kinds = {"method", "published"} if self.is_published_comparable else {"method"}
+        rows = [r for r in self.rows if r.kind in kinds and _value(r, column) is not None]
         sign = -1 if column.higher_is_better else 1
         return sorted(rows, key=lambda row: sign * (_value(row, column) or 0.0))
 
     def mark(self, row: Row, column: Column) -> Literal["best", "second", ""]:
         """Return whether the row is best or second in a column; equal numbers share a mark."""
         value = _value(row, column)
-        if value is None or row.kind == "floor":
+        ranked = self.ranked(column)
+        if value is None or all(row is not other for other in ranked):
             return ""
-        numbers = [_value(other, column) for other in self.ranked(column)]
+        numbers = [_value(other, column) for other in ranked]
         places = list(dict.fromkeys(f"{number:.{column.digits}f}" for number in numbers))
         text = f"{value:.{column.digits}f}"
         if len(numbers) < 2 or text not in places[:2]:
@@ -132,7 +141,8 @@ class Table:
     def all_notes(self) -> list[str]:
         """Return everything to print below the table."""
         row_notes = [f"{row.name}: {row.note}." for row in self.rows if row.note]
-        return [*self.notes, *row_notes, *self.floor_warnings(), *self.undefined_cells()]
+        apart = [] if self.is_published_comparable else [_NOT_COMPARABLE]
+        return [*self.notes, *apart, *row_notes, *self.floor_warnings(), *self.undefined_cells()]
 
 
 def from_measures(measures: Mapping[str, Measure]) -> dict[str, Cell]:

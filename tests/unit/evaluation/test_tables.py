@@ -47,6 +47,15 @@ def test_best_and_second_follow_the_direction_and_leave_floors_out():
     }
 
 
+def test_figures_of_other_videos_take_no_part_in_the_marks():
+    table = _table()
+    table.is_published_comparable = False
+    table.rows.append(Row(name="other", kind="method", cells={"srcc": Cell(Measure(0.5))}))
+    marks = {row.name: table.mark(row, _SRCC) for row in table.rows}
+    assert marks == {"mine": "best", "old": "", "older": "", "oracle": "", "other": "second"}
+    assert any("take no part" in note for note in table.all_notes())
+
+
 def test_numbers_that_print_alike_share_a_mark():
     table = _table()
     table.rows.append(Row(name="twin", kind="method", cells={"srcc": Cell(Measure(0.90001))}))
