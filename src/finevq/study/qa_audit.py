@@ -17,7 +17,7 @@ from finevq.study.votes import FloatArray
 MAX_EXCESS = 0.03
 """How far above chance the solver may get."""
 NUM_FOLDS = 5
-_EPOCHS = 12
+_EPOCHS = 6
 _RATE = 0.2
 _DECAY = 1e-4
 
