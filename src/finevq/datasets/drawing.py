@@ -109,7 +109,9 @@ def _correlations(labels: LabelSet) -> bytes:
     for i in range(len(names)):
         for j in range(len(names)):
             color = "white" if matrix[i, j] > (matrix.min() + 1.0) / 2 else _INK
-            axes.text(j, i, f"{matrix[i, j]:.3f}", ha="center", va="center", fontsize=9, color=color)
+            axes.text(
+                j, i, f"{matrix[i, j]:.3f}", ha="center", va="center", fontsize=9, color=color
+            )
     axes.set_xticks(range(len(names)), names, fontsize=9)
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.set_title("SRCC between dimensions", fontsize=10, color=_INK, loc="left")

@@ -116,9 +116,7 @@ def _clip_loss(read: Tensor, data: EncodedSet, rows: Sequence[int]) -> Tensor:
         correlation_loss(predicted[:, column], mos[:, column]) for column in range(len(DIMENSIONS))
     ]
     known = [_known_severities(sample) for sample in samples]
-    severity = functional.smooth_l1_loss(
-        read[:, len(DIMENSIONS) :], torch.tensor(known), beta=0.1
-    )
+    severity = functional.smooth_l1_loss(read[:, len(DIMENSIONS) :], torch.tensor(known), beta=0.1)
     return score_loss(predicted, mos) + torch.stack(correlations).mean() + 5.0 * severity
 
 
