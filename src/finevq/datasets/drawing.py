@@ -1,5 +1,7 @@
-"""Figures of a data set: MOS histograms (as the paper's figure 3), MOS by content (figure 4),
-correlations between dimensions, attribute frequencies.
+"""Figures of a data set.
+
+MOS histograms (as the paper's figure 3), MOS by content (figure 4), correlations between
+dimensions, attribute frequencies.
 
 Drawn with matplotlib's object interface (no global state), returned as PNG bytes by name.
 """

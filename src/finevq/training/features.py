@@ -123,7 +123,8 @@ def _save(path: Path, array: NDArray[np.generic]) -> None:
 
 
 def _fingerprint(config: ModelConfig, encoder: EfficientNetEncoder) -> str:
-    digest = hashlib.sha256(repr((asdict(config.video), asdict(config.image_encoder))).encode())
+    images = config.image_encoder
+    digest = hashlib.sha256(repr((asdict(config.video), images.mean, images.std)).encode())
     for name, tensor in sorted(encoder.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.numpy().tobytes())

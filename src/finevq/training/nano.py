@@ -22,6 +22,7 @@ from finevq.errors import DatasetError
 from finevq.model import folder as files
 from finevq.model.export import export_onnx
 from finevq.model.finevq import FineVQ
+from finevq.model.image_encoder import EfficientNetEncoder
 from finevq.model.presets import nano
 from finevq.model.projectors import Standardization
 from finevq.prompts import questions
@@ -78,7 +79,7 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
             version=config.version,
         )
     )
-    load_imagenet_weights(model.image_encoder)
+    load_imagenet_weights(_frozen_encoder(model))
     model.image_encoder.eval().requires_grad_(False)
     data = _read_data(model, config, settings)
     train_motion(
@@ -128,6 +129,12 @@ def _fit_standardization(model: FineVQ, training: Sequence[EncodedSet]) -> None:
     _first_layer(model.motion_projector).fit(torch.cat(motion))
 
 
+def _frozen_encoder(model: FineVQ) -> EfficientNetEncoder:
+    encoder = model.image_encoder
+    assert isinstance(encoder, EfficientNetEncoder)  # the preset says so
+    return encoder
+
+
 def _first_layer(projector: nn.Module) -> Standardization:
     first = next(projector.children())
     assert isinstance(first, Standardization)  # the preset says so
@@ -162,7 +169,7 @@ class _Data:
 
 
 def _read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) -> _Data:
-    store = FeatureStore(config.data.cache, model.config, model.image_encoder, settings)
+    store = FeatureStore(config.data.cache, model.config, _frozen_encoder(model), settings)
     clips = synthetic_samples(config.data.manifest)
     kept_clips = [sample for sample in clips if sample.split == "train"][: config.data.max_clips]
     clips = kept_clips + [sample for sample in clips if sample.split != "train"]
