@@ -80,7 +80,7 @@ def _hang(wall: npt.NDArray[np.uint8], framed: npt.NDArray[np.uint8], left: int,
 
 def walk(rng: np.random.Generator) -> CameraPath:
     """Return a calm walk along the wall: from left to right with a hand's sway."""
-    path = handheld_path(NUM_FRAMES, FPS, rng, steadiness=0.5)
+    path = handheld_path(NUM_FRAMES, FPS, rng, sway=0.5)
     progress = 0.5 - 0.5 * np.cos(np.pi * np.linspace(0, 1, NUM_FRAMES))
     return replace(path, x=path.x + 1.15 * (progress - 0.5))
 

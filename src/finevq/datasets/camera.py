@@ -50,7 +50,12 @@ def filtered_noise(
 
 
 def handheld_path(
-    num_frames: int, fps: float, rng: np.random.Generator, steadiness: float = 1.0
+    num_frames: int,
+    fps: float,
+    rng: np.random.Generator,
+    sway: float = 1.0,
+    *,
+    is_moving: bool = False,
 ) -> CameraPath:
     """Draw a natural path.
 
@@ -58,21 +63,27 @@ def handheld_path(
         num_frames: T.
         fps: Frames a second.
         rng: Source of all randomness.
-        steadiness: 1 is a calm person; 0 a tripod with a slow intended move only.
+        sway: 1 is a calm person; 0 a tripod with a slow intended move only.
+        is_moving: Always make an intended move, and a longer one.
     """
     time = np.arange(num_frames) / fps
 
-    def axis(drift: float, sway: float, tremor: float) -> _Floats:
-        return steadiness * (
+    def axis(drift: float, swing: float, tremor: float) -> _Floats:
+        return sway * (
             drift * filtered_noise(num_frames, fps, 0.35, rng)
-            + sway * filtered_noise(num_frames, fps, 1.4, rng)
+            + swing * filtered_noise(num_frames, fps, 1.4, rng)
             + tremor * filtered_noise(num_frames, fps, min(8.0, fps / 3), rng)
         )
 
-    move = str(rng.choice(["hold", "pan", "tilt", "push"], p=[0.3, 0.35, 0.15, 0.2]))
+    move = str(
+        rng.choice(
+            ["hold", "pan", "tilt", "push"],
+            p=[0.0, 0.5, 0.2, 0.3] if is_moving else [0.3, 0.35, 0.15, 0.2],
+        )
+    )
     # Intended moves start and end softly, as a hand does.
     progress = 0.5 - 0.5 * np.cos(np.pi * np.clip(time / max(time[-1], 1e-6), 0, 1))
-    reach = rng.uniform(0.04, 0.16) * rng.choice([-1, 1])
+    reach = rng.uniform(0.04, 0.16) * rng.choice([-1, 1]) * (2.0 if is_moving else 1.0)
     x = axis(0.010, 0.0025, 0.0003)
     y = axis(0.008, 0.0022, 0.0003)
     zoom = np.exp2(axis(0.012, 0.002, 0.0))

@@ -30,6 +30,7 @@ from finevq.datasets.degradations.chain import (
     draw_chain,
     moved_reference,
     needs_margin,
+    needs_motion,
 )
 from finevq.datasets.degradations.footage import Footage
 from finevq.datasets.degradations.labels import ClipLabels, label_clip
@@ -52,6 +53,8 @@ logger = logging.getLogger(__name__)
 MANIFEST_NAME = "manifest.jsonl"
 _JOURNAL_NAME = "progress.jsonl"
 _CARD_NAME = "card.json"
+_ENGINE_VERSION = 2
+"""Raised whenever the same seed would give other clips or labels: runs must not be mixed."""
 
 Split = Literal["train", "validation", "test"]
 
@@ -208,6 +211,7 @@ def synthesize(
 def _check_same_run(out: Path, sources: Sequence[Source], config: SynthesisConfig) -> None:
     """Refuse to mix runs: the same folder must mean the same seed, options and sources."""
     identity = {
+        "engine": _ENGINE_VERSION,
         "seed": config.seed,
         "balance": config.balance,
         "with_vmaf": config.with_vmaf,
@@ -218,7 +222,7 @@ def _check_same_run(out: Path, sources: Sequence[Source], config: SynthesisConfi
     if path.is_file():
         if json.loads(path.read_text()) != identity:
             raise DatasetError(
-                f"{out} holds a run with another seed, other options or other sources; "
+                f"{out} holds a run with another seed, engine version, options or sources; "
                 "use a new folder, or the options in its run.json to complete it"
             )
         return
@@ -393,13 +397,12 @@ def _drawn_footage(
     rng: np.random.Generator,
 ) -> tuple[Source, Footage]:
     shares = source_shares(sources)
-    margin = 1.0 + 2.0 * SHAKE_MARGIN if needs_margin(chain) else 1.0
     problem: FineVQError | None = None
     for _ in range(8):
         source = sources[int(rng.choice(len(sources), p=shares))]
         try:
             if source.kind is SourceKind.PHOTO:
-                return source, _photo_footage(source, margin, config, rng)
+                return source, _photo_footage(source, chain, config, rng)
             return source, _clip_footage(source, config, rng)
         except FineVQError as error:
             logger.warning("%s is left out: %s", source.name, error)
@@ -408,8 +411,12 @@ def _drawn_footage(
 
 
 def _photo_footage(
-    source: Source, margin: float, config: SynthesisConfig, rng: np.random.Generator
+    source: Source,
+    chain: tuple[PlannedFault, ...],
+    config: SynthesisConfig,
+    rng: np.random.Generator,
 ) -> Footage:
+    margin = 1.0 + 2.0 * SHAKE_MARGIN if needs_margin(chain) else 1.0
     picture = read_photo(source.path)
     rows, columns = picture.shape[:2]
     aspect = float(rng.choice(_ASPECTS, p=_ASPECT_SHARES))
@@ -421,7 +428,9 @@ def _photo_footage(
     fps = float(rng.choice(_FPS, p=_FPS_SHARES))
     seconds = rng.uniform(2.0, 3.0) if fps <= 30 and short <= 720 else 2.0
     num_frames = round(fps * seconds)
-    path = handheld_path(num_frames, fps, rng, steadiness=float(rng.uniform(0.3, 1.0)))
+    moves = needs_motion(chain)
+    sway = float(rng.uniform(0.8, 1.6) if moves else rng.uniform(0.3, 1.0))
+    path = handheld_path(num_frames, fps, rng, sway, is_moving=moves)
     size = (_even(width * margin), _even(height * margin))
     widest = min(columns / size[0], rows / size[1])
     view = float(np.clip(rng.uniform(0.6, 1.0) / room, min(1.0, 1.0 / widest), 1.0))

@@ -148,6 +148,18 @@ def test_stutter_shows_only_frames_of_the_clip_in_order(clean):
         assert (np.diff(shown.astype(int)) == 0).any()
 
 
+def test_a_freeze_of_a_still_scene_is_hardly_labelled(clean):
+    still = np.repeat(clean[:1], len(clean), axis=0)
+    moving = degraded(clean, "stutter", 0.8)[1].severities["stutter"]
+    assert degraded(still, "stutter", 0.8)[1].severities["stutter"] < 0.15 < moving
+
+
+def test_saturation_of_a_gray_scene_is_hardly_labelled(clean):
+    gray = np.repeat(clean[..., 1:2], 3, axis=-1)
+    assert degraded(gray, "low saturation", 0.8)[1].severities["low saturation"] < 0.1
+    assert degraded(clean, "low saturation", 0.8)[1].severities["low saturation"] == 0.8
+
+
 def test_shake_crops_the_margin_it_was_given(picture):
     rng = np.random.default_rng(0)
     grown = tuple(round(side * (1 + 2 * SHAKE_MARGIN) / 2) * 2 for side in SIZE)

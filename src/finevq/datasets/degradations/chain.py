@@ -175,16 +175,18 @@ def apply_chain(
             outcome = fault.apply(footage, planned.severity, rng)
             footage = outcome.footage
             parameters, effects = outcome.parameters, outcome.side_effects
+            visible = round(planned.severity * outcome.visibility, 4)
         else:
             plan = fault.plan(footage, planned.severity, rng)
             parameters, effects = plan.parameters, plan.side_effects
+            visible = planned.severity
             *through, last = plan.encodings
             for encoding in through if last.is_deliverable else plan.encodings:
                 footage = _transcoded(footage, encoding)
             if last.is_deliverable:
                 deliver = last
         applied.append(AppliedFault(planned.attribute, planned.severity, parameters))
-        for name, severity in {**effects, planned.attribute: planned.severity}.items():
+        for name, severity in {**effects, planned.attribute: visible}.items():
             severities[name] = round(max(severity, severities.get(name, 0.0)), 4)
     if deliver is carrier:
         residue = round(codecs.delivery_severity(delivery_crf), 4)
@@ -216,6 +218,14 @@ def moved_reference(footage: Footage, chain: tuple[PlannedFault, ...]) -> Frames
             outcome: Outcome = fault.apply(footage, planned.severity, rng)
             footage = outcome.footage
     return footage.frames
+
+
+_NEEDS_MOTION = frozenset({"stutter", "other temporal", "motion blur"})
+
+
+def needs_motion(chain: tuple[PlannedFault, ...]) -> bool:
+    """Whether a fault of the chain shows only where something moves."""
+    return any(planned.attribute in _NEEDS_MOTION for planned in chain)
 
 
 def needs_margin(chain: tuple[PlannedFault, ...]) -> bool:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from finevq.datasets.degradations.footage import Footage, Outcome, Parameter, ramp
+from finevq.datasets.degradations.footage import Footage, Frames, Outcome, Parameter, ramp
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722])
 """BT.709 luma weights of R, G, B. Source: ITU-R BT.709-6, item 3.2."""
@@ -45,10 +45,21 @@ def high_saturation(footage: Footage, severity: float, rng: np.random.Generator)
 
 
 def _saturated(footage: Footage, factor: float) -> Outcome:
+    visibility = float(np.clip(_mean_chroma(footage.frames) / _VISIBLE_CHROMA, 0.05, 1.0))
     matrix = factor * np.eye(3) + (1.0 - factor) * np.tile(_LUMA, (3, 1))
     for frame in footage.frames:
         cv2.transform(frame, matrix, dst=frame)
-    return Outcome(footage, {"chroma_factor": round(factor, 4)})
+    return Outcome(footage, {"chroma_factor": round(factor, 4)}, visibility=visibility)
+
+
+_VISIBLE_CHROMA = 12.0
+"""Mean spread of R, G and B (codes) from which a picture counts as coloured."""
+
+
+def _mean_chroma(frames: Frames) -> float:
+    """Return the mean spread between the channels, in codes, on a coarse grid."""
+    coarse = frames[:: max(1, len(frames) // 4), ::8, ::8].astype(np.int16)
+    return float((coarse.max(axis=-1) - coarse.min(axis=-1)).mean())
 
 
 def underexposure(footage: Footage, severity: float, rng: np.random.Generator) -> Outcome:

@@ -72,6 +72,9 @@ class Outcome:
     """The drawn parameters, in the units that their names carry."""
     side_effects: Mapping[str, float] = field(default_factory=dict)
     """Attributes that the fault brings along, beside its own: name -> severity 0..1."""
+    visibility: float = 1.0
+    """How much of the fault this content shows, 0..1: a freeze of a still scene shows nothing. The
+    labelled severity is the planned one times this."""
 
 
 ApplyFault: TypeAlias = Callable[[Footage, float, np.random.Generator], Outcome]

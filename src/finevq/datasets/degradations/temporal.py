@@ -106,7 +106,18 @@ def stutter(footage: Footage, severity: float, rng: np.random.Generator) -> Outc
 def _reordered(
     footage: Footage, order: npt.NDArray[np.int64], parameters: dict[str, Parameter]
 ) -> Outcome:
-    return Outcome(footage.with_frames(footage.frames[order]), parameters)
+    visibility = float(np.clip(_mean_step(footage.frames) / _VISIBLE_STEP, 0.1, 1.0))
+    return Outcome(footage.with_frames(footage.frames[order]), parameters, visibility=visibility)
+
+
+_VISIBLE_STEP = 1.5
+"""Mean difference of neighbouring frames (codes of green) from which a lost frame is seen."""
+
+
+def _mean_step(frames: Frames) -> float:
+    """Return how much neighbouring frames differ on average, in codes, on a coarse grid."""
+    coarse = frames[:, ::4, ::4, 1].astype(np.int16)
+    return float(np.abs(np.diff(coarse, axis=0)).mean()) if len(frames) > 1 else 0.0
 
 
 def flicker(footage: Footage, severity: float, rng: np.random.Generator) -> Outcome:
