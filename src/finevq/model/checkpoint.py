@@ -63,7 +63,8 @@ class SafetensorsWeights:
         buffer = torch.empty(entry.num_bytes, dtype=torch.uint8)
         with entry.path.open("rb") as file:
             file.seek(entry.start)
-            if entry.num_bytes and file.readinto(memoryview(buffer.numpy())) != entry.num_bytes:
+            target = memoryview(buffer.numpy())  # type: ignore[arg-type]  # an array is a buffer
+            if entry.num_bytes and file.readinto(target) != entry.num_bytes:
                 raise CheckpointError(f"{entry.path} ends in the middle of {name}")
         return buffer.view(entry.dtype).reshape(entry.shape)
 
