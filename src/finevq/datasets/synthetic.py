@@ -9,13 +9,14 @@ becomes the manifest.
 import json
 import logging
 import os
+import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
-from multiprocessing import get_context
+from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -180,6 +181,8 @@ def synthesize(
     """
     (out / "clips").mkdir(parents=True, exist_ok=True)
     _check_same_run(out, sources, config)
+    for torn in [*out.glob(".*.part"), *(out / "clips").glob(".*.part")]:
+        torn.unlink()  # left by a run that was killed while writing
     done = _finished(out)
     todo = [index for index in range(config.count) if index not in done]
     failures: list[_Failure] = []
@@ -279,7 +282,9 @@ def _run_all(
 def _run_pool(
     todo: Sequence[int], sources: Sequence[Source], config: SynthesisConfig, out: Path
 ) -> Iterator[_Outcome]:
-    with ProcessPoolExecutor(config.workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        config.workers, mp_context=get_context("spawn"), initializer=_end_with_parent
+    ) as pool:
         waiting = iter(todo)
         running: set[Future[_Outcome]] = set()
         while True:
@@ -294,10 +299,25 @@ def _run_pool(
                 yield future.result()
 
 
+def _end_with_parent() -> None:
+    """End this worker when the main process is killed; it would wait for work for ever."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _run_isolated(
     index: int, sources: Sequence[Source], config: SynthesisConfig, out: Path
 ) -> _Outcome:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        1, mp_context=get_context("spawn"), initializer=_end_with_parent
+    ) as pool:
         try:
             return pool.submit(_make_guarded, index, sources, config, out).result()
         except BrokenProcessPool:

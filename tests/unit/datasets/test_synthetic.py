@@ -69,6 +69,7 @@ def test_a_stopped_run_continues_to_the_same_result(made, sources, tmp_path):
     journal = tmp_path / "progress.jsonl"
     journal.write_text(journal.read_text() + '{"index": 3, "pa')  # torn by a kill
     (tmp_path / "clips/000001.mp4").unlink()
+    (tmp_path / "clips/.000003.mp4.77.part").write_bytes(b"torn")
     synthesize(tmp_path, sources, config())
     assert (tmp_path / "manifest.jsonl").read_text() == (made / "manifest.jsonl").read_text()
     assert not list(tmp_path.rglob("*.part"))
