@@ -13,6 +13,12 @@ from finevq.settings import Settings
 from known_session import KnownSession
 
 
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write as into a file: some test runners set the width of their own terminal."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch) -> KnownSession:
     """The session that `finevq.load` gives."""

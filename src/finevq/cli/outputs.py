@@ -205,7 +205,7 @@ class Outputs:
         console = results_console()
         if len(self._order) > 1:
             if self.outcomes:
-                console.print(overview_table(self.outcomes))
+                console.print(overview_table(self.outcomes, width=console.width))
             return
         for outcome in self.outcomes:
             if isinstance(outcome, Assessment):

@@ -30,6 +30,8 @@ from finevq.vocabulary import FAULT_DIMENSIONS, Dimension
 _LEVEL_COLORS = ("red", "dark_orange", "yellow3", "chartreuse3", "green3")
 _NARROW_COLUMNS = 76
 """Below this width a video's panel leaves out the column of attributes."""
+_NARROW_OVERVIEW_COLUMNS = 100
+"""Below this width a table of many videos leaves out the column of levels."""
 _WIDEST_PANEL = 110
 """Longer lines are hard to read."""
 
@@ -87,38 +89,46 @@ def assessment_panel(assessment: Assessment, *, width: int = _WIDEST_PANEL) -> R
     )
 
 
-def overview_table(outcomes: Sequence[Assessment | Failure]) -> RenderableType:
-    """Return a row for each video, then the failures in full, then one summary sentence."""
+def overview_table(
+    outcomes: Sequence[Assessment | Failure], *, width: int = _WIDEST_PANEL
+) -> RenderableType:
+    """Return a row for each video, then the failures in full, then one summary sentence.
+
+    Args:
+        outcomes: In the order of the rows.
+        width: Columns there are. A narrow table leaves out the level, so that the names of the
+            videos, which give way first, keep their room.
+    """
+    with_level = width >= _NARROW_OVERVIEW_COLUMNS
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("video", overflow="fold", min_width=12)
     table.add_column("overall", justify="right", no_wrap=True)
-    table.add_column("level", no_wrap=True)
+    if with_level:
+        table.add_column("level", no_wrap=True)
     for dimension in FAULT_DIMENSIONS:
         table.add_column(str(dimension), justify="right", no_wrap=True)
     table.add_column("hurts most", no_wrap=True)
     for outcome in outcomes:
-        table.add_row(*_overview_row(outcome))
+        table.add_row(*_overview_row(outcome, with_level=with_level))
     parts: list[RenderableType] = [table]
     parts += [_failure_line(outcome) for outcome in outcomes if isinstance(outcome, Failure)]
     return Group(*parts, Text(summary(outcomes), style="bold"))
 
 
-def _overview_row(outcome: Assessment | Failure) -> list[Text]:
+def _overview_row(outcome: Assessment | Failure, *, with_level: bool) -> list[Text]:
     name = Text(printable_text(outcome.video))
     if isinstance(outcome, Failure):
-        return [name, Text("-"), Text("failed", style="bold red"), *[Text("-")] * 6]
+        failed = Text("failed", style="bold red")
+        first = [name, Text("-"), failed] if with_level else [name, failed]
+        return [*first, *[Text("-")] * 6]
     overall = outcome.overall
     scores = [
         Text(f"{outcome.dimensions[d].score:.1f}", style=_color(d, outcome.dimensions[d]))
         for d in FAULT_DIMENSIONS
     ]
-    return [
-        name,
-        Text(f"{overall.score:.1f}", style="bold"),
-        Text(overall.level, style=_color(Dimension.OVERALL, overall)),
-        *scores,
-        Text(outcome.most_impactful),
-    ]
+    level = [Text(overall.level, style=_color(Dimension.OVERALL, overall))] if with_level else []
+    score = Text(f"{overall.score:.1f}", style="bold")
+    return [name, score, *level, *scores, Text(outcome.most_impactful)]
 
 
 def _failure_line(failure: Failure) -> Text:

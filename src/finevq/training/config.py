@@ -88,9 +88,9 @@ class NanoTrainingConfig:
     mos_high: float = 77.6
     """Highest MOS of the scale."""
     human_mean: float = 49.8
-    """Mean of the photographs' MOS, which is mapped to 50, FineVD's."""
+    """Opinion of a photograph that is mapped to 50, the mean of FineVD's MOS."""
     human_std: float = 20.5
-    """Standard deviation of the photographs' MOS, which is mapped to 13, FineVD's."""
+    """Difference of opinions that is mapped to 13, the standard deviation of FineVD's MOS."""
     version: str = "0"
     """Goes into results of the exported model."""
     threads: int = 2

@@ -39,6 +39,12 @@ def test_nothing_is_wider_than_the_terminal(width: int):
         assert max(map(len, shown(renderable, width=width).splitlines())) <= width
 
 
+def test_names_keep_their_room_in_a_terminal_of_80_columns():
+    outcomes = [make_assessment("clip-01.mp4"), Failure("b.mp4", "E", "no")]
+    text = shown(overview_table(outcomes, width=80), width=80)
+    assert [line.split()[0] for line in text.splitlines()[3:5]] == ["clip-01.mp4", "b.mp4"]
+
+
 def test_failures_stand_in_their_row_and_in_full_below():
     text = shown(
         overview_table(

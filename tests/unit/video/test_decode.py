@@ -451,6 +451,8 @@ def test_real_clips_give_the_same_pictures_as_plain_decoding(clips):
             np.testing.assert_array_equal(video.arrays[stream], expected, err_msg=name)
 
 
+# Asking every object for its type wakes deprecated ones of other libraries.
+@pytest.mark.filterwarnings("ignore")
 def test_frames_are_freed_without_waiting_for_the_garbage_collector(ffmpeg, tmp_path):
     path = tmp_path / "turned.mp4"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:d=2", "-c:v", "libx264", tmp_path / "a.mp4")
