@@ -42,18 +42,18 @@ class MotionStageConfig:
 class AlignmentStageConfig:
     """The second stage: projectors learn, under a linear reader, what the tokens should say."""
 
-    epochs: int = 25
+    epochs: int = 12
     batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
-    feature_dropout: float = 0.1
+    feature_dropout: float = 0.2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JointStageConfig:
     """The third stage: projectors, language model and score head learn together."""
 
-    epochs: int = 12
+    epochs: int = 5
     batch_size: int = 24
     """Synthetic clips a step."""
     human_batch_size: int = 24
@@ -61,7 +61,7 @@ class JointStageConfig:
     learning_rate: float = 1e-3
     """Peak; warmed up, then cosine to nothing."""
     weight_decay: float = 0.05
-    feature_dropout: float = 0.1
+    feature_dropout: float = 0.2
     """Share of encoder features that are zeroed, anew in each step."""
     view_dropout: float = 0.1
     """Share of sparse-frame tokens that are replaced by another frame's."""
