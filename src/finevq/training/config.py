@@ -53,7 +53,7 @@ class AlignmentStageConfig:
 class JointStageConfig:
     """The third stage: projectors, language model and score head learn together."""
 
-    epochs: int = 5
+    epochs: int = 6
     batch_size: int = 24
     """Synthetic clips a step."""
     human_batch_size: int = 24
@@ -68,7 +68,7 @@ class JointStageConfig:
     score_weight: float = 1.0
     correlation_weight: float = 0.5
     token_weight: float = 0.5
-    human_weight: float = 1.0
+    human_weight: float = 0.5
     """Of the photographs' losses against the clips'."""
     average_decay: float = 0.99
     """Of the running average of weights, which is what is kept."""

@@ -1,7 +1,7 @@
 """What a sample teaches: questions with their right answers and scores."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from finevq.prompts import questions, templates
@@ -21,7 +21,6 @@ PRESENT_SEVERITY = 0.15
 """Severity from which an attribute counts as present; fainter ones are invisible to people."""
 
 _NUM_DIMENSIONS_RATED = 3
-_NUM_DIMENSIONS_ASKED = 2
 _NUM_ATTRIBUTES_ASKED = 2
 _NUM_OPTIONS = 4
 
@@ -54,7 +53,7 @@ def lessons_of(
     others = [dimension for dimension in sample.mos if dimension is not Dimension.OVERALL]
     rated = [Dimension.OVERALL, *_some(others, _NUM_DIMENSIONS_RATED, generator)]
     lessons = [_rating(dimension, sample.mos[dimension], mos_range) for dimension in rated]
-    for dimension in _some(list(sample.distorted), _NUM_DIMENSIONS_ASKED, generator):
+    for dimension in _one_of_each(sample.distorted, generator):
         is_distorted = sample.distorted[dimension]
         answer = templates.YES if is_distorted else templates.NO
         lessons.append(Lesson(questions.distorted(dimension), answer))
@@ -103,6 +102,13 @@ def _which(present: Sequence[str], absent: Sequence[str], generator: random.Rand
     options = [*others, correct] if correct == NO_FAULT else [*others[:-1], correct, NO_FAULT]
     generator.shuffle(options)
     return Lesson(questions.which(options), correct)
+
+
+def _one_of_each(distorted: Mapping[Dimension, bool], generator: random.Random) -> list[Dimension]:
+    """Draw a faulty dimension and a good one, where there are such: as often yes as no."""
+    faulty = [dimension for dimension, is_distorted in distorted.items() if is_distorted]
+    good = [dimension for dimension, is_distorted in distorted.items() if not is_distorted]
+    return [*_some(faulty, 1, generator), *_some(good, 1, generator)]
 
 
 def _some(items: Sequence[Dimension], count: int, generator: random.Random) -> list[Dimension]:

@@ -210,20 +210,18 @@ _Sets = dict[tuple[Split, bool], EncodedSet]
 
 
 def _validate(model: FineVQ, prompter: NanoPrompter, sets: _Sets) -> dict[str, float]:
-    """Return validation numbers; "selection" averages all dimensions and people's overall."""
+    """Return validation numbers; "selection" is the mean of all dimensions and people's overall."""
     ratings = [questions.rating(dimension) for dimension in DIMENSIONS]
     clips = sets["validation", False]
     by_dimension = measures.score_correlations(
         predict(model, prompter, clips, ratings), clips.samples
     )
     numbers = dict(by_dimension)
-    parts = [float(np.mean(list(by_dimension.values())))]
     if ("validation", True) in sets:
         photographs = sets["validation", True]
         overall = predict(model, prompter, photographs, [questions.rating(Dimension.OVERALL)])
         numbers["human"] = measures.human_correlation(overall, photographs.samples)
-        parts.append(numbers["human"])
-    numbers["selection"] = float(np.mean(parts))
+    numbers["selection"] = float(np.mean(list(numbers.values())))
     return numbers
 
 
