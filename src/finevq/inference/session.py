@@ -5,6 +5,7 @@ short suffix on that prefix, join the answers into one `Assessment`.
 """
 
 import time
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -78,11 +79,12 @@ class Session:
         self._calibration = calibration
         self._free_questions = free_questions
         self._has_scores = has_scores
-        self._decode: Decode = (
-            DecoderPool(settings=settings).decode
-            if settings.isolate_decoder
-            else partial(decode_video, settings=settings)
-        )
+        self._decode: Decode = partial(decode_video, settings=settings)
+        if settings.isolate_decoder:
+            pool = DecoderPool(settings=settings)
+            self._decode = pool.decode
+            # Its processes end with the session, or at the latest with the program.
+            weakref.finalize(self, pool.close)
         self._population = Population.finevd()
         self._questions = _assessment_questions()
 
