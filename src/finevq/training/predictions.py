@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from finevq.model.finevq import FineVQ
 from finevq.prompts.prompter import NanoPrompter
-from finevq.prompts.questions import Family, Question
+from finevq.prompts.questions import Question
 from finevq.training.batches import pack
 from finevq.training.joint_stage import EncodedSet
 from finevq.training.lessons import Lesson
@@ -85,8 +85,3 @@ def predict(
         np.concatenate(scores),
         {question: np.concatenate(parts) for question, parts in likelihoods.items()},
     )
-
-
-def is_yes_no(question: Question) -> bool:
-    """Whether a question is answered by yes or no."""
-    return question.family in (Family.DISTORTED, Family.ATTRIBUTE)
