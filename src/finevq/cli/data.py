@@ -47,6 +47,9 @@ def synthesize(
     ] = 0.85,
     vmaf: Annotated[bool, typer.Option("--vmaf", help="Measure VMAF for the labels.")] = False,
     max_height: Annotated[int, typer.Option(min=64, help="Largest shorter side, pixels.")] = 2160,
+    stills: Annotated[
+        bool, typer.Option("--stills", help="Clips of three frames, no faults of time.")
+    ] = False,
     parquet: Annotated[bool, typer.Option("--parquet", help="Write manifest.parquet too.")] = False,
     preview_file: Annotated[
         Path | None, typer.Option("--preview", help="Draw a contact sheet of the faults (PNG).")
@@ -75,6 +78,7 @@ def synthesize(
         balance=balance,
         with_vmaf=vmaf,
         max_short_side=max_height,
+        stills=stills,
         workers=workers,
     )
     with Progress(console=Console(stderr=True)) as progress:

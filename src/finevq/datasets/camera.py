@@ -29,6 +29,13 @@ class CameraPath:
     zoom: _Floats
     """1 shows the base field of view; above 1 is closer."""
 
+    def part(self, start: int, num_frames: int) -> "CameraPath":
+        """Return some consecutive positions."""
+        rows = slice(start, start + num_frames)
+        return CameraPath(
+            x=self.x[rows], y=self.y[rows], roll=self.roll[rows], zoom=self.zoom[rows]
+        )
+
 
 def filtered_noise(
     num_frames: int, fps: float, center_hertz: float, rng: np.random.Generator

@@ -47,14 +47,14 @@ from finevq.datasets.sources import (
     source_shares,
 )
 from finevq.errors import DatasetError, FineVQError, MissingExtraError
-from finevq.vocabulary import ALL_ATTRIBUTES, Dimension
+from finevq.vocabulary import ALL_ATTRIBUTES, FAULT_DIMENSIONS, Dimension
 
 logger = logging.getLogger(__name__)
 
 MANIFEST_NAME = "manifest.jsonl"
 _JOURNAL_NAME = "progress.jsonl"
 _CARD_NAME = "card.json"
-_ENGINE_VERSION = 2
+_ENGINE_VERSION = 3
 """Raised whenever the same seed would give other clips or labels: runs must not be mixed."""
 
 Split = Literal["train", "validation", "test"]
@@ -74,6 +74,8 @@ class SynthesisConfig:
     """Measure VMAF of each clip against its clean source (needs imageio-ffmpeg)."""
     max_short_side: int = 2160
     """Largest frame height (landscape) or width (portrait), in pixels."""
+    stills: bool = False
+    """Clips of three frames without faults of time: many pictures for little work."""
     workers: int = 1
     """Processes."""
 
@@ -219,6 +221,7 @@ def _check_same_run(out: Path, sources: Sequence[Source], config: SynthesisConfi
         "balance": config.balance,
         "with_vmaf": config.with_vmaf,
         "max_short_side": config.max_short_side,
+        "stills": config.stills,
         "sources": [[source.name, source.quality] for source in sources],
     }
     path = out / "run.json"
@@ -349,7 +352,7 @@ def make_clip(
         VideoDecodeError: eight sources in a row could not be read.
     """
     rng = np.random.default_rng([config.seed, index])
-    chain = draw_chain(rng, config.balance)
+    chain = draw_chain(rng, config.balance, _SPATIAL if config.stills else FAULT_DIMENSIONS)
     source, footage = _drawn_footage(sources, chain, config, rng)
     crf = _drawn_delivery_crf(rng)
     clean = Footage(footage.frames.copy(), footage.fps) if config.with_vmaf else None
@@ -408,6 +411,10 @@ _ASPECTS = (16 / 9, 9 / 16, 4 / 3, 3 / 4, 1.0)
 _ASPECT_SHARES = (0.5, 0.2, 0.14, 0.06, 0.1)
 _FPS = (24.0, 25.0, 30.0, 50.0, 60.0)
 _FPS_SHARES = (0.15, 0.2, 0.5, 0.05, 0.1)
+_FEWEST_FRAMES = 12
+_STILL_FRAMES = 3
+"""One before and one after the picture: codecs predict it, and motion blur has its motion."""
+_SPATIAL = tuple(d for d in FAULT_DIMENSIONS if d is not Dimension.TEMPORAL)
 
 
 def _drawn_footage(
@@ -451,6 +458,8 @@ def _photo_footage(
     moves = needs_motion(chain)
     sway = float(rng.uniform(0.8, 1.6) if moves else rng.uniform(0.3, 1.0))
     path = handheld_path(num_frames, fps, rng, sway, is_moving=moves)
+    if config.stills:
+        path = path.part(int(rng.integers(0, num_frames - _STILL_FRAMES + 1)), _STILL_FRAMES)
     size = (_even(width * margin), _even(height * margin))
     widest = min(columns / size[0], rows / size[1])
     view = float(np.clip(rng.uniform(0.6, 1.0) / room, min(1.0, 1.0 / widest), 1.0))
@@ -466,9 +475,11 @@ def _clip_footage(source: Source, config: SynthesisConfig, rng: np.random.Genera
     size = (_even(facts.width * scale), _even(facts.height * scale))
     seconds = float(rng.uniform(2.0, 3.0))
     start = float(rng.uniform(0, max(0.0, facts.duration_seconds - seconds - 0.2)))
-    frames = read_window(source.path, start, round(facts.fps * seconds), size)
-    if len(frames) < 12:
-        raise DatasetError(f"only {len(frames)} frames at {start:.1f} s; 12 are needed")
+    num_frames = _STILL_FRAMES if config.stills else round(facts.fps * seconds)
+    frames = read_window(source.path, start, num_frames, size)
+    needed = min(num_frames, _FEWEST_FRAMES)
+    if len(frames) < needed:
+        raise DatasetError(f"only {len(frames)} frames at {start:.1f} s; {needed} are needed")
     return Footage(frames, facts.fps)
 
 

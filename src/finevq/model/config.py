@@ -22,6 +22,9 @@ __all__ = [
     "VideoInputConfig",
 ]
 
+NUM_MOTION_STATISTICS = 32
+"""Length of what `motion_statistics` measures; here, where no torch is needed."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageEncoderConfig:
@@ -64,12 +67,14 @@ class MotionEncoderConfig:
     repeat_features: int = 1
     """Times that features are repeated along time before pooling. The official training form feeds
     8 frames and repeats by 4."""
+    statistics: bool = False
+    """Whether plain statistics of the frames' movement follow the network's features."""
 
     @property
     def feature_width(self) -> int:
-        """Length of the pooled feature: slow channels, then fast channels."""
+        """Length of the feature: slow channels, fast channels, statistics where there are any."""
         slow = self.slow_width * 32
-        return slow + slow // self.fast_ratio
+        return slow + slow // self.fast_ratio + (NUM_MOTION_STATISTICS if self.statistics else 0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,10 +1,11 @@
 """The image encoder: sparse frames to features, before any projection.
 
 Two networks fit this box: EfficientNet-Lite0, whose five stages are summarised as means and
-standard deviations over the picture (nano), and InternViT with a pixel-shuffled patch grid (the
-paper's, in intern_vit.py).
+standard deviations over the picture, beside plain statistics of its pixels (nano), and InternViT
+with a pixel-shuffled patch grid (the paper's, in intern_vit.py).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from finevq.model.config import ImageEncoderConfig
 from finevq.model.intern_vit import InternViTEncoder
+from finevq.model.picture_statistics import NUM_STATISTICS, PictureStatistics
 
 
 class _Stage(NamedTuple):
@@ -80,14 +82,17 @@ class EfficientNetEncoder(nn.Module):
     """EfficientNet-Lite0 as a reader of quality: statistics of five stages, not a class.
 
     Shallow stages keep what classification throws away (grain, blocking, sharpness); means tell how
-    much of it there is, standard deviations how evenly it lies.
+    much of it there is, standard deviations how evenly it lies. Statistics of the pixels themselves
+    tell of exposure and colour, which a network trained to recognise things learnt to overlook.
     """
 
-    width = 2 * sum(_STAGES[index].channels for index in _SUMMARISED)
+    width = 2 * sum(_STAGES[index].channels for index in _SUMMARISED) + NUM_STATISTICS
     """Length of the feature of one view."""
 
-    def __init__(self) -> None:
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        """Build with fresh weights; `mean` and `std` are those of the pictures' normalization."""
         super().__init__()
+        self.statistics = PictureStatistics(mean, std)
         self.stem = _conv_norm(3, _STEM_CHANNELS, 3, 2)
         channels = _STEM_CHANNELS
         stages = []
@@ -110,7 +115,7 @@ class EfficientNetEncoder(nn.Module):
             (N, 1, width): one token a picture.
         """
         features = self.stem(images)
-        summaries = []
+        summaries = [self.statistics(images)]
         for index, stage in enumerate(self.stages):
             features = stage(features)  # (N, channels, H / stride, W / stride)
             if index in _SUMMARISED:
@@ -126,4 +131,4 @@ def build_image_encoder(config: ImageEncoderConfig) -> EfficientNetEncoder | Int
     """Build the network that the configuration names, with fresh weights."""
     if config.kind == "intern_vit":
         return InternViTEncoder(config)
-    return EfficientNetEncoder()
+    return EfficientNetEncoder(config.mean, config.std)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from finevq.model.config import MotionEncoderConfig
+from finevq.model.motion_statistics import MotionStatistics
 
 _EXPANSION = 4
 _FUSION_KERNEL = 7
@@ -57,6 +58,7 @@ class MotionEncoder(nn.Module):
             )
             slow_inputs, fast_inputs = slow_out + _FUSION_RATIO * fast_out, fast_out
         self.feature_extraction = nn.ModuleList(blocks)
+        self.statistics = MotionStatistics(config.mean, config.std) if config.statistics else None
 
     @property
     def reach(self) -> int:
@@ -84,8 +86,9 @@ class MotionEncoder(nn.Module):
                 T * repeat_features >= 32 and H, W >= 224.
 
         Returns:
-            (B, feature_width): slow channels, then fast channels.
+            (B, feature_width): slow channels, fast channels, statistics where there are any.
         """
+        measured = [] if self.statistics is None else [self.statistics(frames)]
         positions = slow_positions(frames.shape[2], self.config.time_ratio)
         slow = frames.index_select(2, positions.to(frames.device))
         fast = frames[:, :, : len(positions) * self.config.time_ratio]
@@ -93,7 +96,8 @@ class MotionEncoder(nn.Module):
         if (times := self.config.repeat_features) > 1:
             slow = slow.repeat_interleave(times, dim=2)
             fast = fast.repeat_interleave(times, dim=2)
-        return torch.cat([self._pool(slow, _SLOW_WINDOW), self._pool(fast, _FAST_WINDOW)], dim=1)
+        pooled = [self._pool(slow, _SLOW_WINDOW), self._pool(fast, _FAST_WINDOW)]
+        return torch.cat(pooled + measured, dim=1)
 
     def forward_windows(
         self,
@@ -116,6 +120,8 @@ class MotionEncoder(nn.Module):
         Returns:
             (B, feature_width), as from `forward`.
         """
+        if self.statistics is not None:
+            raise ValueError("statistics are of whole bursts; windows of long videos have none")
         ratio, reach = self.config.time_ratio, self.reach
         positions = slow_positions(num_frames, ratio).tolist()
         num_steps, step = len(positions), max(1, window // ratio)

@@ -33,7 +33,7 @@ def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> 
         ),
         image_encoder=ImageEncoderConfig(kind="efficientnet_lite0"),
         motion_encoder=MotionEncoderConfig(
-            slow_width=8, fast_ratio=2, depths=(1, 1, 1, 1), pooling="mean"
+            slow_width=8, fast_ratio=2, depths=(1, 1, 1, 1), pooling="mean", statistics=True
         ),
         language_model=LanguageModelConfig(
             llama={

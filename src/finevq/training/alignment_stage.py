@@ -1,4 +1,4 @@
-"""The second stage of nano: projectors learn to put what is known into the visual tokens.
+"""The third stage of nano: projectors learn to put what is known into the visual tokens.
 
 A linear reader on the mean tokens predicts every score and severity at once. It costs seconds an
 epoch, since no language model runs, and leaves tokens from which the language model only has to

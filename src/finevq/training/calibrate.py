@@ -71,14 +71,30 @@ def calibration_errors(
     temperatures: dict[Family, float],
 ) -> dict[str, float]:
     """Return the expected calibration error of each family at given temperatures."""
+    return {
+        str(family): expected_calibration_error(confidences, correct)
+        for family, (confidences, correct) in answer_confidences(
+            predictions, samples, mos_range, temperatures
+        ).items()
+    }
+
+
+def answer_confidences(
+    predictions: Predictions,
+    samples: Sequence[TrainingSample],
+    mos_range: tuple[float, float],
+    temperatures: dict[Family, float],
+) -> dict[Family, tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+    """Return, family by family, the probability of each given answer and whether it was right."""
     collected: dict[Family, list[tuple[NDArray[np.float64], NDArray[np.bool_]]]] = {}
     for question, truth in true_choices(samples, mos_range):
         values = predictions.probabilities(question, temperatures.get(question.family, 1.0))
         given = values.argmax(axis=1)
         collected.setdefault(question.family, []).append((values.max(axis=1), given == truth))
     return {
-        str(family): expected_calibration_error(
-            np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
+        family: (
+            np.concatenate([pair[0] for pair in pairs]),
+            np.concatenate([pair[1] for pair in pairs]),
         )
         for family, pairs in collected.items()
     }

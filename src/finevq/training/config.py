@@ -10,6 +10,9 @@ class DataConfig:
 
     manifest: Path
     """manifest.jsonl of `finevq data synthesize`: clips with known degradations."""
+    stills: Path | None = None
+    """manifest.jsonl of `finevq data synthesize --stills`, for the image encoder. None: the encoder
+    keeps its ImageNet weights."""
     human: Path | None = None
     """Folder with images/ and mos.csv (image, mos, mos_std): people's opinions. None: without."""
     human_folds: int = 5
@@ -27,8 +30,34 @@ class DataConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EncoderStageConfig:
+    """The first stage: the image encoder learns faults and opinions from single pictures."""
+
+    rounds: int = 7
+    """Validated, and saved, after each."""
+    steps_per_round: int = 75
+    batch_size: int = 24
+    """Degraded pictures a step."""
+    human_batch_size: int = 12
+    """Photographs a step."""
+    human_weight: float = 0.7
+    crop: int = 256
+    """Side of the native-pixel crop, cut anew from the stored one in each step."""
+    crops: int = 2
+    """Stored crops of a degraded picture."""
+    human_crops: int = 8
+    """Stored crops of a photograph."""
+    learning_rate: float = 3e-4
+    """Peak, of the encoder."""
+    head_learning_rate: float = 1.5e-3
+    weight_decay: float = 0.02
+    dropout: float = 0.2
+    average_decay: float = 0.99
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MotionStageConfig:
-    """The first stage: the motion encoder learns temporal faults, alone."""
+    """The second stage: the motion encoder learns temporal faults, alone."""
 
     epochs: int = 4
     clean_per_faulty: float = 1.5
@@ -36,11 +65,12 @@ class MotionStageConfig:
     batch_size: int = 16
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
+    dropout: float = 0.2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlignmentStageConfig:
-    """The second stage: projectors learn, under a linear reader, what the tokens should say."""
+    """The third stage: projectors learn, under a linear reader, what the tokens should say."""
 
     epochs: int = 12
     batch_size: int = 64
@@ -51,7 +81,7 @@ class AlignmentStageConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JointStageConfig:
-    """The third stage: projectors, language model and score head learn together."""
+    """The last stage: projectors, language model and score head learn together."""
 
     epochs: int = 6
     batch_size: int = 24
@@ -79,6 +109,7 @@ class NanoTrainingConfig:
     """The whole recipe of nano."""
 
     data: DataConfig
+    encoder: EncoderStageConfig = field(default_factory=EncoderStageConfig)
     motion: MotionStageConfig = field(default_factory=MotionStageConfig)
     alignment: AlignmentStageConfig = field(default_factory=AlignmentStageConfig)
     joint: JointStageConfig = field(default_factory=JointStageConfig)

@@ -1,4 +1,4 @@
-"""The second stage of nano: projectors, language model and score head learn together.
+"""The last stage of nano: projectors, language model and score head learn together.
 
 Both truths in every step: degraded clips teach all dimensions, attributes and words, photographs
 with people's opinions anchor the overall score. Encoders are frozen; their features are inputs.
@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from finevq.errors import TrainingError
 from finevq.model.finevq import FineVQ
 from finevq.prompts.prompter import NanoPrompter
+from finevq.training.averages import follow, lent
 from finevq.training.batches import PackedBatch, pack
 from finevq.training.config import NanoTrainingConfig
 from finevq.training.lessons import lessons_of
 from finevq.training.losses import correlation_loss, score_loss, token_loss
 from finevq.training.samples import TrainingSample
-from finevq.training.state import EpochState
+from finevq.training.state import Best, EpochState, History
 from finevq.vocabulary import DIMENSIONS
 
 _log = logging.getLogger(__name__)
@@ -97,8 +98,8 @@ def train_joint(
         total_steps=max(stage.epochs * steps_per_epoch, 2),
         pct_start=0.08,
     )
-    history = _History()
-    best = _Best(average)
+    history = History()
+    best = Best(average)
     progress = EpochState(
         state,
         {
@@ -126,9 +127,9 @@ def train_joint(
             nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
             optimizer.step()
             scheduler.step()
-            _follow(average, trained, stage.average_decay)
+            follow(average, trained, stage.average_decay)
             losses.append(loss.item())
-        with _weights_of(average, trained):
+        with lent(average, trained):
             numbers = {"loss": float(np.mean(losses)), **validate(model)}
         history.rows.append(numbers)
         best.offer(average, numbers["selection"])
@@ -217,57 +218,3 @@ def _decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, obje
         {"params": matrices, "weight_decay": weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-
-
-@torch.no_grad()
-def _follow(average: nn.Module, trained: nn.Module, decay: float) -> None:
-    for kept, new in zip(average.parameters(), trained.parameters(), strict=True):
-        kept.lerp_(new, 1.0 - decay)
-
-
-class _weights_of:  # noqa: N801  # reads as a phrase: with _weights_of(average, trained)
-    """Lends the weights of one module to another for a while."""
-
-    def __init__(self, lender: nn.Module, borrower: nn.Module) -> None:
-        self._lender, self._borrower = lender, borrower
-
-    def __enter__(self) -> None:
-        self._own = copy.deepcopy(self._borrower.state_dict())
-        self._borrower.load_state_dict(self._lender.state_dict())
-        self._borrower.eval()
-
-    def __exit__(self, *_: object) -> None:
-        self._borrower.load_state_dict(self._own)
-
-
-class _History:
-    """What validation said, as part of the saved state."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-
-    def state_dict(self) -> dict[str, list[dict[str, float]]]:
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, list[dict[str, float]]]) -> None:
-        self.rows = state_dict["rows"]
-
-
-class _Best:
-    """The best weights so far."""
-
-    def __init__(self, module: nn.Module) -> None:
-        self.weights = copy.deepcopy(module.state_dict())
-        self._value = -math.inf
-
-    def offer(self, module: nn.Module, value: float) -> None:
-        if value > self._value:
-            self._value = value
-            self.weights = copy.deepcopy(module.state_dict())
-
-    def state_dict(self) -> dict[str, object]:
-        return {"weights": self.weights, "value": self._value}
-
-    def load_state_dict(self, state_dict: dict[str, object]) -> None:
-        self.weights = state_dict["weights"]  # type: ignore[assignment]  # as saved above
-        self._value = state_dict["value"]  # type: ignore[assignment]  # as saved above

@@ -1,7 +1,7 @@
-"""The first stage of nano: the motion encoder learns shake, stutter and flicker, alone.
+"""The second stage of nano: the motion encoder learns shake, stutter and flicker, alone.
 
 Alone, because it is the only part that reads pixels in training: afterwards it is frozen, its
-features are kept, and the second stage costs minutes.
+features are kept, and the later stages cost minutes.
 """
 
 import logging
@@ -43,7 +43,14 @@ def train_motion(
     """
     torch.manual_seed(seed)
     data = _balanced(data, config.clean_per_faulty, random.Random(seed))
-    head = nn.Linear(model.config.motion_encoder.feature_width, len(_FAULTS) + 1)
+    width = model.config.motion_encoder.feature_width
+    head = nn.Sequential(
+        nn.BatchNorm1d(width, affine=False),
+        nn.Dropout(config.dropout),
+        nn.Linear(width, 64),
+        nn.GELU(),
+        nn.Linear(64, len(_FAULTS) + 1),
+    )
     trained = nn.ModuleList([model.motion_encoder, head])
     optimizer = torch.optim.AdamW(
         trained.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay

@@ -1,8 +1,9 @@
 """The recipe of nano, from labelled videos to a folder that `finevq assess --model` takes.
 
-Steps: tokenizer and fresh model, ImageNet start, features of the frozen image encoder, motion
-stage, joint stage, temperatures on validation data, numbers on test data, export. Each step that
-takes long keeps what it has done, so a run that is killed goes on where it was.
+Steps: tokenizer and fresh model, ImageNet start, encoder stage, features of the then frozen image
+encoder, motion stage, alignment stage, joint stage, temperatures on validation data, numbers on
+test data, export. Each step that takes long keeps what it has done, so a run that is killed goes
+on where it was.
 """
 
 import hashlib
@@ -35,6 +36,7 @@ from finevq.training.alignment_stage import train_alignment
 from finevq.training.calibrate import calibration_errors, fit_temperatures
 from finevq.training.card import write_card
 from finevq.training.config import NanoTrainingConfig
+from finevq.training.encoder_stage import StillSets, train_encoder
 from finevq.training.features import Features, FeatureStore
 from finevq.training.joint_stage import EncodedSet, train_joint
 from finevq.training.lessons import all_questions
@@ -42,7 +44,12 @@ from finevq.training.motion_stage import motion_features, train_motion
 from finevq.training.predictions import predict
 from finevq.training.pretrained import load_imagenet_weights
 from finevq.training.samples import Split, TrainingSample
-from finevq.training.sources import human_samples, synthetic_samples
+from finevq.training.sources import (
+    human_samples,
+    synthetic_samples,
+    without_held_out_sources,
+)
+from finevq.training.stills import StillSet, read_stills
 from finevq.vocabulary import DIMENSIONS, Dimension
 
 _log = logging.getLogger(__name__)
@@ -80,6 +87,7 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         )
     )
     load_imagenet_weights(_frozen_encoder(model))
+    encoder_history = _teach_encoder(model, config, settings, output)
     model.image_encoder.eval().requires_grad_(False)
     data = _read_data(model, config, settings)
     train_motion(
@@ -118,7 +126,58 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
     with torch.no_grad():
         for weight in model.parameters():
             weight.copy_(weight.half().float())
-    return _release(model, prompter, sets, history, config, output)
+    histories = {"encoder": encoder_history, "joint": history}
+    return _release(model, prompter, sets, histories, config, output)
+
+
+def _teach_encoder(
+    model: FineVQ, config: NanoTrainingConfig, settings: Settings, output: Path
+) -> list[dict[str, float]]:
+    """Fine-tune the image encoder on stills and photographs, where there are stills."""
+    stage, encoder = config.encoder, _frozen_encoder(model)
+    if config.data.stills is None:
+        _log.warning("no stills (data.stills): the image encoder keeps its ImageNet weights")
+        return []
+    finished = output / "state" / "encoder_weights.pt"
+    if finished.exists():
+        saved = torch.load(finished, map_location="cpu", weights_only=True)
+        encoder.load_state_dict(saved["weights"])
+        return list(saved["history"])
+    stills = synthetic_samples(config.data.stills)
+    photographs = without_held_out_sources(human_samples(config), stills)
+
+    def still_set(samples: Sequence[TrainingSample], split: Split, crops: int) -> StillSet | None:
+        chosen = [sample for sample in samples if sample.split == split]
+        if not chosen:
+            return None
+        return read_stills(
+            chosen,
+            model.config.video,
+            config.data.cache,
+            settings,
+            crops=crops,
+            workers=config.data.workers,
+        )
+
+    clips = still_set(stills, "train", stage.crops)
+    validation_clips = still_set(stills, "validation", stage.crops)
+    if clips is None or validation_clips is None:
+        raise DatasetError(f"{config.data.stills} has no picture in train or in validation")
+    history = train_encoder(
+        encoder,
+        model.config.image_encoder,
+        StillSets(
+            clips=clips,
+            photographs=still_set(photographs, "train", stage.human_crops),
+            validation_clips=validation_clips.part(range(min(len(validation_clips), 480))),
+            validation_photographs=still_set(photographs, "validation", stage.human_crops),
+        ),
+        stage,
+        seed=config.seed,
+        state=output / "state" / "encoder.pt",
+    )
+    torch.save({"weights": encoder.state_dict(), "history": history}, finished)
+    return history
 
 
 def _fit_standardization(model: FineVQ, training: Sequence[EncodedSet]) -> None:
@@ -173,7 +232,7 @@ def _read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) ->
     clips = synthetic_samples(config.data.manifest)
     kept_clips = [sample for sample in clips if sample.split == "train"][: config.data.max_clips]
     clips = kept_clips + [sample for sample in clips if sample.split != "train"]
-    photographs = human_samples(config)
+    photographs = without_held_out_sources(human_samples(config), clips)
     if not photographs:
         _log.warning("no human opinions (data.human): overall rests on known degradations alone")
     entries = _with_features(store, clips, config, mirrored=False)
@@ -229,7 +288,7 @@ def _release(
     model: FineVQ,
     prompter: NanoPrompter,
     sets: _Sets,
-    history: list[dict[str, float]],
+    histories: dict[str, list[dict[str, float]]],
     config: NanoTrainingConfig,
     output: Path,
 ) -> dict[str, Any]:
@@ -255,7 +314,7 @@ def _release(
             "most_impactful": measures.most_impactful_accuracy(on_test, test.samples),
             "calibration_error": calibration_errors(on_test, test.samples, mos_range, temperatures),
         },
-        "history": history,
+        "history": histories,
     }
     if ("test", True) in sets:
         photographs = sets["test", True]

@@ -2,6 +2,8 @@
 
 import csv
 import hashlib
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from finevq.datasets.synthetic import SyntheticClip, read_manifest
@@ -10,6 +12,7 @@ from finevq.training.config import NanoTrainingConfig
 from finevq.training.samples import Split, TrainingSample
 from finevq.vocabulary import Dimension
 
+_log = logging.getLogger(__name__)
 _FINEVD_MEAN, _FINEVD_STD = 50.0, 13.0
 
 
@@ -54,6 +57,27 @@ def human_samples(config: NanoTrainingConfig) -> list[TrainingSample]:
             )
         )
     return samples
+
+
+def without_held_out_sources(
+    photographs: Sequence[TrainingSample], clips: Sequence[TrainingSample]
+) -> list[TrainingSample]:
+    """Leave out the training photographs that degraded clips of other splits were made from.
+
+    No picture may be learnt from as it is and judged in a degraded copy.
+    """
+    held_out = {Path(clip.group).name for clip in clips if clip.split != "train"}
+    kept = [
+        sample
+        for sample in photographs
+        if sample.split != "train" or Path(sample.group).name not in held_out
+    ]
+    if len(kept) < len(photographs):
+        _log.info(
+            "%d photographs are sources of held-out clips and not learnt from",
+            len(photographs) - len(kept),
+        )
+    return kept
 
 
 def fold_of(name: str, num_folds: int) -> int:

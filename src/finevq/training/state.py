@@ -1,10 +1,13 @@
 """Interrupted runs go on where they were: one file, replaced as a whole after each epoch."""
 
+import copy
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from torch import nn
 
 
 class _Stateful(Protocol):
@@ -41,3 +44,41 @@ class EpochState:
         partial = self._path.with_suffix(".part")
         torch.save(values, partial)
         partial.replace(self._path)
+
+
+class History:
+    """What validation said, as part of the saved state."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def state_dict(self) -> dict[str, list[dict[str, float]]]:
+        """Return the rows."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, list[dict[str, float]]]) -> None:
+        """Take saved rows."""
+        self.rows = state_dict["rows"]
+
+
+class Best:
+    """The best weights so far, by validation alone."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.weights = copy.deepcopy(module.state_dict())
+        self._value = -math.inf
+
+    def offer(self, module: nn.Module, value: float) -> None:
+        """Keep a copy of the weights where their value is higher than any before."""
+        if value > self._value:
+            self._value = value
+            self.weights = copy.deepcopy(module.state_dict())
+
+    def state_dict(self) -> dict[str, object]:
+        """Return weights and value."""
+        return {"weights": self.weights, "value": self._value}
+
+    def load_state_dict(self, state_dict: dict[str, object]) -> None:
+        """Take saved weights and value."""
+        self.weights = state_dict["weights"]  # type: ignore[assignment]  # as saved above
+        self._value = state_dict["value"]  # type: ignore[assignment]  # as saved above

@@ -161,3 +161,11 @@ def test_vmaf_is_high_for_clean_clips_and_low_for_severe_blur(sources, tmp_path)
 def test_two_processes_make_the_same_clips_as_one(made, sources, tmp_path):
     synthesize(tmp_path, sources, config(workers=2))
     assert (tmp_path / "manifest.jsonl").read_text() == (made / "manifest.jsonl").read_text()
+
+
+def test_stills_are_short_and_have_no_faults_of_time(sources, tmp_path):
+    synthesize(tmp_path, sources, config(stills=True, count=8))
+    clips = read_manifest(tmp_path)
+    assert {clip.num_frames for clip in clips} == {3}
+    assert not any(clip.severities[Dimension.TEMPORAL] for clip in clips)
+    assert any(clip.chain for clip in clips)

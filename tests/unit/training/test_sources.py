@@ -6,7 +6,8 @@ import pytest
 
 from finevq.errors import DatasetError
 from finevq.training.config import DataConfig, NanoTrainingConfig
-from finevq.training.sources import fold_of, human_samples
+from finevq.training.samples import TrainingSample
+from finevq.training.sources import fold_of, human_samples, without_held_out_sources
 from finevq.vocabulary import Dimension
 
 
@@ -47,3 +48,17 @@ def test_a_file_without_the_columns_says_which_it_needs(tmp_path: Path):
     (tmp_path / "mos.csv").write_text("name,score\nx,1\n")
     with pytest.raises(DatasetError, match="needs columns image and mos"):
         human_samples(_config(tmp_path))
+
+
+def test_sources_of_held_out_clips_are_not_learnt_from():
+    def sample(group, split, severities=None):
+        return TrainingSample(path=group, group=group, split=split, mos={}, severities=severities)
+
+    photographs = [sample("a.jpg", "train"), sample("b.jpg", "train"), sample("c.jpg", "test")]
+    clips = [
+        sample("live/a.jpg", "test", {}),
+        sample("live/b.jpg", "train", {}),
+        sample("live/c.jpg", "validation", {}),
+    ]
+    kept = without_held_out_sources(photographs, clips)
+    assert [photograph.group for photograph in kept] == ["b.jpg", "c.jpg"]

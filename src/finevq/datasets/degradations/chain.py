@@ -1,6 +1,6 @@
 """Chains of faults: which ones a clip gets, how strong, and their application in physical order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,8 +61,11 @@ Source: column existing_distortion of the 5,074 public labels.
 
 FINEVD_CLEAN_SHARE = 0.264
 _BALANCED_CLEAN_SHARE = 0.20
-_NUM_FAULTS_SHARES = (0.50, 0.30, 0.14, 0.06)
-"""Chances of 1, 2, 3, 4 faults in a clip that has any."""
+_NUM_FAULTS_SHARES = (0.35, 0.30, 0.21, 0.14)
+"""Chances of 1, 2, 3, 4 faults in a clip that has any.
+
+Uploads rarely have one fault only, and a clip with several teaches several dimensions at once.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +79,27 @@ class PlannedFault:
     """Of the fault's own generator, so that it can be repeated on another copy of the frames."""
 
 
-def draw_chain(rng: np.random.Generator, balance: float = 1.0) -> tuple[PlannedFault, ...]:
+def draw_chain(
+    rng: np.random.Generator,
+    balance: float = 1.0,
+    dimensions: Sequence[Dimension] = FAULT_DIMENSIONS,
+) -> tuple[PlannedFault, ...]:
     """Draw 0-4 faults in physical order.
 
     Args:
         rng: Source of all randomness.
         balance: 0 draws dimensions and attributes as often as FineVD has them, 1 draws all
             dimensions, and all attributes of a dimension, equally often; between is a mixture.
+        dimensions: Only faults of these.
     """
     clean_share = balance * _BALANCED_CLEAN_SHARE + (1 - balance) * FINEVD_CLEAN_SHARE
     if rng.random() < clean_share:
         return ()
     wanted = 1 + int(rng.choice(len(_NUM_FAULTS_SHARES), p=_NUM_FAULTS_SHARES))
-    dimension_shares = _mixture([FINEVD_DIMENSION_SHARES[d] for d in FAULT_DIMENSIONS], balance)
+    dimension_shares = _mixture([FINEVD_DIMENSION_SHARES[d] for d in dimensions], balance)
     faults: dict[str, PlannedFault] = {}
     for rank in range(wanted):
-        dimension = FAULT_DIMENSIONS[int(rng.choice(len(FAULT_DIMENSIONS), p=dimension_shares))]
+        dimension = dimensions[int(rng.choice(len(dimensions), p=dimension_shares))]
         names = ATTRIBUTES[dimension]
         shares = _mixture([FINEVD_ATTRIBUTE_COUNTS[n] for n in names], balance)
         attribute = names[int(rng.choice(len(names), p=shares))]

@@ -7,6 +7,7 @@ which codecs are drawn; what else the codec does is reported as side effects.
 """
 
 import io
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -194,6 +195,17 @@ def encode(footage: Footage, encoding: Encoding) -> bytes:
     smallest = _SMALLEST_SIDES.get(encoding.codec, 16)
     width = max(smallest, round(footage.width * encoding.scale / 2) * 2)
     height = max(smallest, round(footage.height * encoding.scale / 2) * 2)
+    policy = os.sched_getscheduler(0) if encoding.codec == "libsvtav1" else None
+    try:
+        return _encoded(footage, encoding, (width, height))
+    finally:
+        if policy is not None:
+            # As root, SVT-AV1 raises its caller to the highest realtime priority and leaves it so.
+            os.sched_setscheduler(0, policy, os.sched_param(0))
+
+
+def _encoded(footage: Footage, encoding: Encoding, size: tuple[int, int]) -> bytes:
+    width, height = size
     buffer = io.BytesIO()
     rate = Fraction(footage.fps).limit_denominator(1001)
     with av.open(buffer, "w", format="mp4") as container:

@@ -1,0 +1,118 @@
+"""Plain statistics of a picture's pixels: exposure, contrast, colour, and how fast they change."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+_NUM_LUMA_BINS = 12
+_NUM_CHROMA_BINS = 8
+_LAGS = (1, 2, 4, 8)
+"""Pixels. Blur lowers the differences of near neighbours first, noise raises them."""
+_HISTOGRAM_STEP = 4
+"""Every fourth row and column suffice for a histogram, and cost a sixteenth."""
+_CLIPPING = 0.04
+"""Share of the range at either end that counts as clipped."""
+_FLOOR = 1e-3
+
+NUM_STATISTICS = _NUM_LUMA_BINS + _NUM_CHROMA_BINS + 13 + 2 * len(_LAGS) + 4
+"""Length of the result."""
+
+
+class PictureStatistics(nn.Module):
+    """Histograms of luma and chroma, moments, clipping, and differences of neighbours.
+
+    Differentiable, without weights. Luma and chroma are those of ITU-R BT.601.
+
+    Args:
+        mean: Of the pictures' normalization, a number a channel.
+        std: Of the pictures' normalization, a number a channel.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        # Part of the configuration, not of the weights.
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Measure pictures.
+
+        Args:
+            images: (N, 3, H, W), normalised RGB, H and W above 8.
+
+        Returns:
+            (N, NUM_STATISTICS).
+        """
+        rgb = images * self.std + self.mean  # 0..1
+        red, green, blue = rgb.unbind(1)  # (N, H, W)
+        luma = 0.299 * red + 0.587 * green + 0.114 * blue
+        blueness, redness = 0.564 * (blue - luma), 0.713 * (red - luma)
+        coarse = [
+            plane[:, ::_HISTOGRAM_STEP, ::_HISTOGRAM_STEP] for plane in (luma, blueness, redness)
+        ]
+        light, chroma = coarse[0], (coarse[1].square() + coarse[2].square() + 1e-6).sqrt()
+        parts = [
+            _soft_histogram(light, _NUM_LUMA_BINS),
+            # The root spreads the weak colours, where most pixels are.
+            _soft_histogram(chroma.sqrt(), _NUM_CHROMA_BINS),
+            _moments(light, chroma, coarse[1], coarse[2]),
+            rgb[:, :, ::_HISTOGRAM_STEP, ::_HISTOGRAM_STEP].mean(dim=(2, 3)),
+            _differences(luma),
+            _chroma_differences(blueness, redness),
+        ]
+        return torch.cat(parts, dim=1)
+
+
+def _soft_histogram(plane: Tensor, num_bins: int) -> Tensor:
+    """Return (N, bins): shares of the values 0..1, each split between its two nearest bins."""
+    centers = torch.linspace(0.0, 1.0, num_bins, device=plane.device)
+    distance = (plane.flatten(1).unsqueeze(2) - centers).abs() * (num_bins - 1)
+    return torch.relu(1.0 - distance).mean(dim=1)
+
+
+def _moments(light: Tensor, chroma: Tensor, blueness: Tensor, redness: Tensor) -> Tensor:
+    """Return (N, 10): cast, colourfulness, contrast, clipping."""
+    clipped_high = torch.relu(light - (1.0 - _CLIPPING)) / _CLIPPING
+    clipped_low = torch.relu(_CLIPPING - light) / _CLIPPING
+    means = [blueness, redness, chroma, light, clipped_high, clipped_low]
+    return torch.stack(
+        [plane.mean(dim=(1, 2)) for plane in means]
+        + [_deviation(plane) for plane in (light, blueness, redness, chroma)],
+        dim=1,
+    )
+
+
+def _deviation(plane: Tensor) -> Tensor:
+    centred = plane - plane.mean(dim=(1, 2), keepdim=True)
+    return centred.square().mean(dim=(1, 2)).add(1e-6).sqrt()
+
+
+def _differences(luma: Tensor) -> Tensor:
+    """Return (N, 2 x lags + 2): log mean differences along rows and columns, and their tails."""
+    numbers = []
+    for lag in _LAGS:
+        across = (luma[:, :, lag:] - luma[:, :, :-lag]).abs()
+        down = (luma[:, lag:] - luma[:, :-lag]).abs()
+        for step in (across, down):
+            mean = step.mean(dim=(1, 2))
+            numbers.append((mean + _FLOOR).log())
+            if lag == 1:
+                # Grain has short tails, clean edges have long ones.
+                square = step.square().mean(dim=(1, 2))
+                numbers.append((square + _FLOOR**2).log() - 2.0 * (mean + _FLOOR).log())
+    return torch.stack(numbers, dim=1)
+
+
+def _chroma_differences(blueness: Tensor, redness: Tensor) -> Tensor:
+    """Return (N, 2): log mean differences of neighbours, high where noise is coloured."""
+    return torch.stack(
+        [
+            ((plane[:, :, 1:] - plane[:, :, :-1]).abs().mean(dim=(1, 2)) + _FLOOR).log()
+            for plane in (blueness, redness)
+        ],
+        dim=1,
+    )
