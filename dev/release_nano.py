@@ -29,6 +29,7 @@ def main(source: str) -> None:
         (TARGET / name).write_bytes(content)
     for name in FURTHER:
         shutil.copy(folder / name, TARGET / name)
+    shutil.copytree(folder / "card", TARGET / "card", dirs_exist_ok=True)
     print(TARGET)
 
 

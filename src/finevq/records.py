@@ -73,7 +73,8 @@ class Calibration:
     temperatures: Mapping[str, float] = field(default_factory=dict)
     """Of each question family, by name; 1 where absent."""
     thresholds: Mapping[str, float] = field(default_factory=dict)
-    """Probability from which a dimension counts as distorted; 0.5 where absent."""
+    """Probability from which a dimension counts as distorted, or an attribute (by its name) as
+    present; 0.5 where absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,9 @@ class AttributeEstimate:
     name: str
     probability: float
     """0..1."""
+    present: bool = False
+    """Whether the model would name it: the probability reaches the attribute's own threshold. Rare
+    faults are named from less than even odds, or none would ever be."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -230,7 +230,7 @@ class Session:
             return rated
         yes = answers[questions.distorted(dimension)].probabilities[templates.YES]
         estimates = [
-            AttributeEstimate(name, answers[questions.attribute(name)].probabilities[templates.YES])
+            self._attribute(name, answers[questions.attribute(name)])
             for name in ATTRIBUTES[dimension]
         ]
         return replace(
@@ -238,6 +238,12 @@ class Session:
             distorted=yes >= self._calibration.thresholds.get(dimension, _EVEN_ODDS),
             distorted_probability=yes,
             attributes=tuple(sorted(estimates, key=lambda estimate: -estimate.probability)),
+        )
+
+    def _attribute(self, name: str, answer: ClosedAnswer) -> AttributeEstimate:
+        yes = answer.probabilities[templates.YES]
+        return AttributeEstimate(
+            name, yes, present=yes >= self._calibration.thresholds.get(name, _EVEN_ODDS)
         )
 
     def _score_segment(self, pixels: Pixels) -> TimelineSegment:

@@ -20,6 +20,7 @@ VIDEO_ENCODER_FILE = "video_encoder.onnx"
 DECODER_FILE = "decoder.onnx"
 METRICS_FILE = "metrics.json"
 CARD_FILE = "README.md"
+CARD_PICTURES = "card"
 CHECKSUMS_FILE = "SHA256SUMS"
 
 

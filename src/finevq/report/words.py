@@ -5,9 +5,6 @@ from collections.abc import Sequence
 from finevq.records import Assessment, AttributeEstimate, DimensionAssessment, Failure, MediaInfo
 from finevq.vocabulary import NO_FAULT, Dimension, levels_of
 
-LIKELY = 0.5
-"""Probability from which an attribute is named without being asked for."""
-
 _NOTED = 0.1
 """Probability below which an attribute is left out of a report."""
 
@@ -18,16 +15,16 @@ def level_number(dimension: Dimension, part: DimensionAssessment) -> int:
 
 
 def likely_attributes(part: DimensionAssessment) -> tuple[AttributeEstimate, ...]:
-    """Return the attributes that are more likely there than not, most likely first."""
-    return tuple(estimate for estimate in part.attributes if estimate.probability >= LIKELY)
+    """Return the attributes that the model would name, most likely first."""
+    return tuple(estimate for estimate in part.attributes if estimate.present)
 
 
 def noted_attributes(part: DimensionAssessment) -> tuple[AttributeEstimate, ...]:
-    """Return the attributes worth showing: those above `_NOTED`, and always the two likeliest."""
+    """Return the attributes worth showing: named, above `_NOTED`, and always the two likeliest."""
     return tuple(
         estimate
         for rank, estimate in enumerate(part.attributes)
-        if rank < 2 or estimate.probability >= _NOTED
+        if rank < 2 or estimate.present or estimate.probability >= _NOTED
     )
 
 

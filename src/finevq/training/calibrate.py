@@ -4,11 +4,12 @@ Source: Guo et al., On Calibration of Modern Neural Networks (ICML 2017): one te
 all logits of a family, found by minimal negative log-likelihood; the order of answers stays.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
+from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from finevq.prompts import questions, templates
 from finevq.prompts.questions import Family, Question
@@ -23,6 +24,9 @@ from finevq.vocabulary import (
 )
 
 _RANGE = (0.2, 10.0)
+_THRESHOLDS = np.round(np.arange(0.02, 0.92, 0.02), 2)
+_FEWEST_PRESENT = 8
+"""Validation clips with an attribute that its threshold is fitted on."""
 
 
 def fit_temperatures(
@@ -42,6 +46,56 @@ def fit_temperatures(
         pair = (predictions.log_likelihoods[question], truth)
         families.setdefault(question.family, []).append(pair)
     return {family: _fit(pairs) for family, pairs in families.items()}
+
+
+def fit_thresholds(
+    predictions: Predictions,
+    samples: Sequence[TrainingSample],
+    temperatures: dict[Family, float],
+) -> dict[str, float]:
+    """Find from which probability a dimension is called distorted and an attribute present.
+
+    Dimensions by the best balanced accuracy, attributes by the best F1; an attribute that is too
+    rare here to say keeps even odds.
+
+    Args:
+        predictions: On validation samples.
+        samples: The same, with known faults.
+        temperatures: Of the families, as fitted.
+    """
+    thresholds = {}
+    for dimension in FAULT_DIMENSIONS:
+        question = questions.distorted(dimension)
+        truth = np.array([sample.distorted[dimension] for sample in samples])
+        yes = predictions.probabilities(question, temperatures.get(question.family, 1.0))[:, 0]
+        thresholds[str(dimension)] = _best_threshold(yes, truth, balanced_accuracy_score)
+    for name in ALL_ATTRIBUTES:
+        question = questions.attribute(name)
+        truth = present(samples, name)
+        yes = predictions.probabilities(question, temperatures.get(question.family, 1.0))[:, 0]
+        if truth.sum() >= _FEWEST_PRESENT:
+            thresholds[name] = _best_threshold(yes, truth, f1_score)
+    return thresholds
+
+
+def present(samples: Sequence[TrainingSample], name: str) -> NDArray[np.bool_]:
+    """Return (N,) whether an attribute is visibly there."""
+    return np.array(
+        [(sample.severities or {}).get(name, 0.0) >= PRESENT_SEVERITY for sample in samples]
+    )
+
+
+def _best_threshold(
+    yes: NDArray[np.float64],
+    truth: NDArray[np.bool_],
+    measure: Callable[[NDArray[np.bool_], NDArray[np.bool_]], float],
+) -> float:
+    """Return the middle of the best run of thresholds: its edge would fit single samples."""
+    values = np.array([measure(truth, yes >= threshold) for threshold in _THRESHOLDS])
+    # Smoothed, since few samples decide each value.
+    smooth = np.convolve(np.pad(values, 2, mode="edge"), np.full(5, 0.2), mode="valid")
+    best = np.flatnonzero(smooth >= smooth.max() - 1e-9)
+    return float(_THRESHOLDS[best[len(best) // 2]])
 
 
 def expected_calibration_error(
@@ -112,10 +166,7 @@ def true_choices(
         yield question, _yes_no(question, [sample.distorted[dimension] for sample in samples])
     for name in ALL_ATTRIBUTES:
         question = questions.attribute(name)
-        present = [
-            (sample.severities or {}).get(name, 0.0) >= PRESENT_SEVERITY for sample in samples
-        ]
-        yield question, _yes_no(question, present)
+        yield question, _yes_no(question, present(samples, name).tolist())
     most = questions.most()
     yield most, np.array([most.choices.index(str(sample.most_impactful)) for sample in samples])
 

@@ -3,13 +3,14 @@
 Every number is taken from the run; the words around them are here.
 """
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from finevq.model.folder import CARD_FILE
+from finevq.model.folder import CARD_FILE, CARD_PICTURES
 from finevq.training.config import NanoTrainingConfig
 from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS
 
@@ -49,16 +50,18 @@ People's opinions ({{ human.num_photographs }} photographs that no training saw)
 {{ "%.3f"|format(human.srcc_interval[1]) }}), PLCC {{ "%.3f"|format(human.plcc) }}, RMSE \
 {{ "%.2f"|format(human.rmse) }} (a constant answer: {{ "%.2f"|format(human.rmse_of_constant) }}).
 {% endif %}
-Degraded clips of unseen sources ({{ clips.test }}). SRCC, and in brackets what the true overall
-score alone would reach as each dimension's score (a floor that no model without six real
-dimensions passes in the residual column):
+Degraded clips of unseen sources ({{ clips.test }}). SRCC with its 95 % interval (whole sources
+resampled), and in brackets what the true overall score alone would reach as each dimension's score
+(a floor that no model without six real dimensions passes in the residual column). Most clips have
+severity 0 in a dimension; such ties bound the SRCC with severity below 1.
 
 | dimension | SRCC with score | [overall as dimension] | SRCC with severity | residual SRCC | \
 yes/no balanced accuracy [.5] |
 | --- | ---: | ---: | ---: | ---: | ---: |
 {% for name in dimensions -%}
-| {{ name }} | {{ cell(test.srcc_mos, name) }} | {{ cell(test.floor_overall_as_dimension, name) }} \
-| {{ cell(test.srcc_severity, name) }} | {{ cell(test.srcc_residual, name) }} | \
+| {{ name }} | {{ cell(test.srcc_mos, name) }} {{ interval(test.intervals.srcc_mos, name) }} | \
+{{ cell(test.floor_overall_as_dimension, name) }} | {{ cell(test.srcc_severity, name) }} \
+{{ interval(test.intervals.srcc_severity, name) }} | {{ cell(test.srcc_residual, name) }} | \
 {{ cell(accuracies, name) }} |
 {% endfor %}
 "Which distortion has the most impact": accuracy \
@@ -66,7 +69,9 @@ yes/no balanced accuracy [.5] |
 {{ "%.3f"|format(test.most_impactful.balanced_accuracy) }}; the majority answer \
 {{ "%.3f"|format(test.most_impactful.majority) }}.
 
-Attributes with at least five test clips (F1 at .5; F1 of always saying yes; AUROC):
+Attributes with at least five test clips (F1 at the threshold that was best on validation
+clips; F1 of always saying yes; AUROC); macro-F1 \
+{{ "%.3f"|format(macro_f1) }} (always yes: {{ "%.3f"|format(macro_f1_of_always_yes) }}):
 
 | attribute | clips | F1 | [always yes] | AUROC |
 | --- | ---: | ---: | ---: | ---: |
@@ -77,6 +82,19 @@ Attributes with at least five test clips (F1 at .5; F1 of always saying yes; AUR
 Expected calibration error after temperatures: {% for name, value in \
 test.calibration_error.items() %}{{ name }} {{ "%.3f"|format(value) }}{{ ", " if not loop.last }}\
 {% endfor %}.
+
+Probabilities against how often they are right, and which attribute is taken for which:
+
+![calibration]({{ pictures }}/calibration.png)
+![attributes]({{ pictures }}/attributes.png)
+
+How it was learnt; the dotted line is the round whose weights were kept, by validation data alone:
+
+![learning curves]({{ pictures }}/learning_curves.png)
+
+Where it was farthest off, among test clips of sources that may be shown:
+
+![failures]({{ pictures }}/failures.png)
 
 ## What it cannot do
 
@@ -101,10 +119,24 @@ def write_card(metrics: Mapping[str, Any], config: NanoTrainingConfig, folder: P
         accuracies={
             str(name): test["yes_no"][str(name)]["balanced_accuracy"] for name in FAULT_DIMENSIONS
         },
+        macro_f1=_mean(row["f1"] for row in test["attributes"].values()),
+        macro_f1_of_always_yes=_mean(
+            row["f1_of_always_yes"] for row in test["attributes"].values()
+        ),
+        pictures=CARD_PICTURES,
         cell=_cell,
+        interval=_interval,
     )
     (folder / CARD_FILE).write_text(text.rstrip() + "\n", encoding="utf-8")
 
 
 def _cell(values: Mapping[str, float], name: str) -> str:
     return f"{values[name]:.3f}" if name in values else "-"
+
+
+def _interval(values: Mapping[str, tuple[float, float]], name: str) -> str:
+    return "({:.2f}-{:.2f})".format(*values[name]) if name in values else ""
+
+
+def _mean(values: Iterable[float]) -> float:
+    return statistics.fmean(values)

@@ -41,6 +41,8 @@ class CardFacts:
     samples: Sequence[TrainingSample]
     """The same clips."""
     temperatures: Mapping[Family, float]
+    thresholds: Mapping[str, float]
+    """Of attributes, by name."""
     mos_range: tuple[float, float]
 
 
@@ -53,7 +55,7 @@ def draw_card(facts: CardFacts, folder: Path, settings: Settings) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if any(facts.histories.values()):
         _save(_learning_curves(facts.histories), folder / "learning_curves.png")
-    _save(_confusion(facts.predictions, facts.samples), folder / "attributes.png")
+    _save(_confusion(facts), folder / "attributes.png")
     _save(_calibration(facts), folder / "calibration.png")
     failures = _failures(facts, settings)
     if failures is not None:
@@ -93,11 +95,11 @@ def _color(index: int, count: int) -> Any:  # noqa: ANN401  # matplotlib's colou
     return colormaps["viridis"](0.05 + 0.8 * index / max(count - 1, 1))
 
 
-def _confusion(predictions: Predictions, samples: Sequence[TrainingSample]) -> Any:  # noqa: ANN401
+def _confusion(facts: CardFacts) -> Any:  # noqa: ANN401
     names = [*ALL_ATTRIBUTES, NO_FAULT]
     table = np.zeros((len(names), len(names)))
     for truth, answer in zip(
-        _worst_attributes(samples), _named_attributes(predictions), strict=True
+        _worst_attributes(facts.samples), _named_attributes(facts), strict=True
     ):
         table[names.index(truth), names.index(answer)] += 1
     counts = table.sum(axis=1)
@@ -120,7 +122,7 @@ def _confusion(predictions: Predictions, samples: Sequence[TrainingSample]) -> A
         range(len(names)), [f"{n} ({int(c)})" for n, c in zip(names, counts, strict=True)]
     )
     axes.tick_params(axis="y", labelsize=7)
-    axes.set_xlabel("most probable attribute, or none above one half", fontsize=9, color=_SOFT)
+    axes.set_xlabel("attribute farthest above its threshold", fontsize=9, color=_SOFT)
     axes.set_ylabel("severest attribute of the clip (clips)", fontsize=9, color=_SOFT)
     axes.set_title("Which attribute is seen, on test clips", fontsize=10, color=_INK, loc="left")
     figure.colorbar(image, ax=axes, shrink=0.6, label="share of the row")
@@ -136,13 +138,20 @@ def _worst_attributes(samples: Sequence[TrainingSample]) -> list[str]:
     return worst
 
 
-def _named_attributes(predictions: Predictions) -> list[str]:
-    yes = np.stack(
-        [predictions.probabilities(questions.attribute(name))[:, 0] for name in ALL_ATTRIBUTES], 1
+def _named_attributes(facts: CardFacts) -> list[str]:
+    """Return the attribute that passes its threshold by the largest factor, clip by clip."""
+    temperature = facts.temperatures.get(Family.ATTRIBUTE, 1.0)
+    odds = np.stack(
+        [
+            facts.predictions.probabilities(questions.attribute(name), temperature)[:, 0]
+            / facts.thresholds.get(name, 0.5)
+            for name in ALL_ATTRIBUTES
+        ],
+        axis=1,
     )
-    best = yes.argmax(axis=1)
+    best = odds.argmax(axis=1)
     return [
-        ALL_ATTRIBUTES[column] if yes[row, column] >= 0.5 else NO_FAULT
+        ALL_ATTRIBUTES[column] if odds[row, column] >= 1 else NO_FAULT
         for row, column in enumerate(best)
     ]
 
@@ -191,7 +200,7 @@ def _failures(facts: CardFacts, settings: Settings) -> Any | None:  # noqa: ANN4
     if not errors:
         return None
     figure = _figure(13.0, 6.4)
-    named = dict(zip(map(id, facts.samples), _named_attributes(facts.predictions), strict=True))
+    named = dict(zip(map(id, facts.samples), _named_attributes(facts), strict=True))
     for place, (_, score, sample) in enumerate(errors[:_NUM_FAILURES]):
         axes = figure.add_subplot(2, _NUM_FAILURES // 2, place + 1)
         axes.set_axis_off()

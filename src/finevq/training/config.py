@@ -72,7 +72,10 @@ class MotionStageConfig:
 class AlignmentStageConfig:
     """The third stage: projectors learn, under a linear reader, what the tokens should say."""
 
+    still_epochs: int = 16
+    """On stills, before the clips."""
     epochs: int = 12
+    """On clips."""
     batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 0.05

@@ -23,6 +23,7 @@ from finevq.errors import FineVQError
 from finevq.model.config import ModelConfig
 from finevq.model.image_encoder import EfficientNetEncoder
 from finevq.settings import Settings
+from finevq.training.stills import StillSet
 from finevq.video.decode import decode_video
 from finevq.video.inputs import read_inputs
 from finevq.video.transforms import normalize
@@ -106,6 +107,27 @@ class FeatureStore:
             _save(motion_file, np.ascontiguousarray(pixels.motion[:, :, turn]))
             _save(views_file, np.stack(views).astype(np.float16))
         return Features(np.load(views_file), motion_file)
+
+    def encode_stills(self, stills: StillSet, workers: int = 2) -> NDArray[np.float16]:
+        """Return (N, crops, views, 1, features): the whole picture beside each of its crops.
+
+        Args:
+            stills: Pictures in two views, whole and detail.
+            workers: Threads.
+        """
+        path = self._folder / f"stills-{stills.key}.npy"
+        if not path.exists():
+            with ThreadPoolExecutor(workers) as executor:
+                rows = list(executor.map(lambda row: self._still(stills, row), range(len(stills))))
+            _save(path, np.stack(rows).astype(np.float16))
+        features: NDArray[np.float16] = np.load(path)
+        return features
+
+    def _still(self, stills: StillSet, row: int) -> NDArray[np.float32]:
+        whole = self._encode(stills.whole[row][None])  # (1, features)
+        details = self._encode(stills.detail[row])  # (crops, features)
+        pairs = np.stack([np.repeat(whole, len(details), axis=0), details], axis=1)
+        return pairs[:, :, None]
 
     def _encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         config = self._config.image_encoder

@@ -39,7 +39,12 @@ class EncodedSet:
     views: Tensor
     """(N, variants, views, F, features) float16; variants: as it is, and mirrored where known."""
     motion: Tensor
-    """(N, variants, M, features) float32."""
+    """(N, variants, M, features) float32; M is 0 for stills."""
+
+    @property
+    def has_motion(self) -> bool:
+        """Whether the samples were seen to move, or not to."""
+        return self.motion.shape[2] > 0
 
     def __len__(self) -> int:
         return len(self.samples)

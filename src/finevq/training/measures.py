@@ -12,6 +12,8 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 from finevq.prompts import questions
+from finevq.prompts.questions import Question
+from finevq.records import Calibration
 from finevq.training.lessons import PRESENT_SEVERITY
 from finevq.training.predictions import Predictions
 from finevq.training.samples import TrainingSample
@@ -90,7 +92,7 @@ def residual_correlations(
 
 
 def yes_no_accuracies(
-    predictions: Predictions, samples: Sequence[TrainingSample]
+    predictions: Predictions, samples: Sequence[TrainingSample], calibration: Calibration
 ) -> dict[str, dict[str, float]]:
     """Return balanced accuracy and AUROC of each dimension's yes/no question.
 
@@ -99,17 +101,27 @@ def yes_no_accuracies(
     result = {}
     for dimension in FAULT_DIMENSIONS:
         truth = np.array([sample.distorted[dimension] for sample in samples])
-        yes = predictions.probabilities(questions.distorted(dimension))[:, 0]
+        yes = _probability_of_yes(predictions, questions.distorted(dimension), calibration)
+        threshold = calibration.thresholds.get(str(dimension), 0.5)
         result[str(dimension)] = {
-            "balanced_accuracy": float(balanced_accuracy_score(truth, yes >= 0.5)),
+            "balanced_accuracy": float(balanced_accuracy_score(truth, yes >= threshold)),
+            "balanced_accuracy_at_even_odds": float(balanced_accuracy_score(truth, yes >= 0.5)),
             "auroc": float(roc_auc_score(truth, yes)),
             "share_yes": float(truth.mean()),
         }
     return result
 
 
+def _probability_of_yes(
+    predictions: Predictions, question: Question, calibration: Calibration
+) -> NDArray[np.float64]:
+    temperature = calibration.temperatures.get(str(question.family), 1.0)
+    yes: NDArray[np.float64] = predictions.probabilities(question, temperature)[:, 0]
+    return yes
+
+
 def attribute_measures(
-    predictions: Predictions, samples: Sequence[TrainingSample]
+    predictions: Predictions, samples: Sequence[TrainingSample], calibration: Calibration
 ) -> dict[str, dict[str, float]]:
     """Return F1, AUROC and count of each attribute that is present often enough to say."""
     result = {}
@@ -119,9 +131,11 @@ def attribute_measures(
         )
         if truth.sum() < _MIN_PRESENT:
             continue
-        yes = predictions.probabilities(questions.attribute(name))[:, 0]
+        yes = _probability_of_yes(predictions, questions.attribute(name), calibration)
+        threshold = calibration.thresholds.get(name, 0.5)
         result[name] = {
-            "f1": float(f1_score(truth, yes >= 0.5)),
+            "f1": float(f1_score(truth, yes >= threshold)),
+            "f1_at_even_odds": float(f1_score(truth, yes >= 0.5)),
             "auroc": float(roc_auc_score(truth, yes)),
             "num_present": int(truth.sum()),
             "f1_of_always_yes": float(f1_score(truth, np.ones_like(truth))),
@@ -153,16 +167,49 @@ def overall_as_dimension(samples: Sequence[TrainingSample]) -> dict[str, float]:
 
 
 def bootstrap_interval(
-    first: NDArray[np.float64], second: NDArray[np.float64], repeats: int = 1000, seed: int = 0
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    groups: Sequence[str] | None = None,
+    repeats: int = 1000,
+    seed: int = 0,
 ) -> tuple[float, float]:
-    """Return the 95 % percentile bootstrap interval of an SRCC."""
+    """Return the 95 % percentile bootstrap interval of an SRCC.
+
+    Args:
+        first: (N,).
+        second: (N,).
+        groups: (N,) sources; whole sources are drawn, since clips of one are alike. None: each
+            sample by itself.
+        repeats: Resamples.
+        seed: Of the draws.
+    """
     generator = np.random.default_rng(seed)
+    members: dict[str, list[int]] = {}
+    for row in range(len(first)):
+        members.setdefault(groups[row] if groups else str(row), []).append(row)
+    clusters = [np.array(rows) for rows in members.values()]
     values = []
     for _ in range(repeats):
-        rows = generator.integers(0, len(first), len(first))
+        drawn = generator.integers(0, len(clusters), len(clusters))
+        rows = np.concatenate([clusters[index] for index in drawn])
         values.append(_srcc(first[rows], second[rows]))
-    low, high = np.percentile(values, [2.5, 97.5])
+    low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
+
+
+def score_intervals(
+    predictions: Predictions, samples: Sequence[TrainingSample]
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """Return intervals of the SRCC with MOS and with severity, whole sources resampled."""
+    groups = [sample.group for sample in samples]
+    mos, severity = {}, {}
+    for dimension in DIMENSIONS:
+        scores = predictions.scores_of(questions.rating(dimension))
+        mos[str(dimension)] = bootstrap_interval(scores, _mos(samples, dimension), groups)
+        if dimension in FAULT_DIMENSIONS:
+            known = -np.array([_severity(sample, dimension) for sample in samples])
+            severity[str(dimension)] = bootstrap_interval(scores, known, groups)
+    return {"srcc_mos": mos, "srcc_severity": severity}
 
 
 def _mos(samples: Sequence[TrainingSample], dimension: Dimension) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,10 @@ from finevq.prompts.tokenizer import train_tokenizer
 from finevq.records import Calibration
 from finevq.settings import Settings
 from finevq.training import measures
-from finevq.training.alignment_stage import train_alignment
-from finevq.training.calibrate import calibration_errors, fit_temperatures
+from finevq.training.alignment_stage import AlignmentSets, train_alignment
+from finevq.training.calibrate import calibration_errors, fit_temperatures, fit_thresholds
 from finevq.training.card import write_card
+from finevq.training.card_pictures import CardFacts, draw_card
 from finevq.training.config import NanoTrainingConfig
 from finevq.training.encoder_stage import StillSets, train_encoder
 from finevq.training.features import Features, FeatureStore
@@ -107,8 +109,11 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
     _fit_standardization(model, [part for (split, _), part in sets.items() if split == "train"])
     train_alignment(
         model,
-        sets["train", False],
-        sets.get(("train", True)),
+        AlignmentSets(
+            clips=sets["train", False],
+            stills=data.stills,
+            photographs=sets.get(("train", True)),
+        ),
         config.alignment,
         seed=config.seed,
         state=output / "state" / "alignment.pt",
@@ -127,7 +132,7 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         for weight in model.parameters():
             weight.copy_(weight.half().float())
     histories = {"encoder": encoder_history, "joint": history}
-    return _release(model, prompter, sets, histories, config, output)
+    return _release(model, prompter, sets, histories, config, output, settings)
 
 
 def _teach_encoder(
@@ -146,19 +151,7 @@ def _teach_encoder(
     stills = synthetic_samples(config.data.stills)
     photographs = without_held_out_sources(human_samples(config), stills)
 
-    def still_set(samples: Sequence[TrainingSample], split: Split, crops: int) -> StillSet | None:
-        chosen = [sample for sample in samples if sample.split == split]
-        if not chosen:
-            return None
-        return read_stills(
-            chosen,
-            model.config.video,
-            config.data.cache,
-            settings,
-            crops=crops,
-            workers=config.data.workers,
-        )
-
+    still_set = partial(_still_set, model, config=config, settings=settings)
     clips = still_set(stills, "train", stage.crops)
     validation_clips = still_set(stills, "validation", stage.crops)
     if clips is None or validation_clips is None:
@@ -178,6 +171,27 @@ def _teach_encoder(
     )
     torch.save({"weights": encoder.state_dict(), "history": history}, finished)
     return history
+
+
+def _still_set(
+    model: FineVQ,
+    samples: Sequence[TrainingSample],
+    split: Split,
+    crops: int,
+    config: NanoTrainingConfig,
+    settings: Settings,
+) -> StillSet | None:
+    chosen = [sample for sample in samples if sample.split == split]
+    if not chosen:
+        return None
+    return read_stills(
+        chosen,
+        model.config.video,
+        config.data.cache,
+        settings,
+        crops=crops,
+        workers=config.data.workers,
+    )
 
 
 def _fit_standardization(model: FineVQ, training: Sequence[EncodedSet]) -> None:
@@ -205,6 +219,8 @@ class _Data:
     """Everything that is learnt from, with features, split."""
 
     entries: Sequence[Row]
+    stills: EncodedSet | None
+    """Of the training split; None where there are none."""
 
     def rows(self, split: Split, *, human: bool) -> list[Row]:
         return [
@@ -237,11 +253,25 @@ def _read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) ->
         _log.warning("no human opinions (data.human): overall rests on known degradations alone")
     entries = _with_features(store, clips, config, mirrored=False)
     entries += _with_features(store, photographs, config, mirrored=True)
-    data = _Data(entries)
+    data = _Data(entries, _encoded_stills(model, store, config, settings))
     for split in ("train", "validation", "test"):
         if not data.rows(split, human=False):
             raise DatasetError(f"{config.data.manifest} has no readable clip in split {split!r}")
     return data
+
+
+def _encoded_stills(
+    model: FineVQ, store: FeatureStore, config: NanoTrainingConfig, settings: Settings
+) -> EncodedSet | None:
+    if config.data.stills is None:
+        return None
+    samples = synthetic_samples(config.data.stills)
+    stills = _still_set(model, samples, "train", config.encoder.crops, config, settings)
+    if stills is None:
+        return None
+    views = torch.from_numpy(store.encode_stills(stills, config.data.workers))
+    width = model.config.motion_encoder.feature_width
+    return EncodedSet(stills.samples, views, torch.zeros(len(stills), views.shape[1], 0, width))
 
 
 def _with_features(
@@ -291,12 +321,17 @@ def _release(
     histories: dict[str, list[dict[str, float]]],
     config: NanoTrainingConfig,
     output: Path,
+    settings: Settings,
 ) -> dict[str, Any]:
     mos_range = (config.mos_low, config.mos_high)
     validation, test = sets["validation", False], sets["test", False]
     asked = all_questions()
     on_validation = predict(model, prompter, validation, asked)
     temperatures = fit_temperatures(on_validation, validation.samples, mos_range)
+    calibration = Calibration(
+        temperatures={str(name): value for name, value in temperatures.items()},
+        thresholds=fit_thresholds(on_validation, validation.samples, temperatures),
+    )
     on_test = predict(model, prompter, test, asked)
     metrics: dict[str, Any] = {
         "data": {
@@ -307,10 +342,11 @@ def _release(
         "test_clips": {
             "srcc_mos": measures.score_correlations(on_test, test.samples),
             "srcc_severity": measures.severity_correlations(on_test, test.samples),
+            "intervals": measures.score_intervals(on_test, test.samples),
             "srcc_residual": measures.residual_correlations(on_test, test.samples),
             "floor_overall_as_dimension": measures.overall_as_dimension(test.samples),
-            "yes_no": measures.yes_no_accuracies(on_test, test.samples),
-            "attributes": measures.attribute_measures(on_test, test.samples),
+            "yes_no": measures.yes_no_accuracies(on_test, test.samples, calibration),
+            "attributes": measures.attribute_measures(on_test, test.samples, calibration),
             "most_impactful": measures.most_impactful_accuracy(on_test, test.samples),
             "calibration_error": calibration_errors(on_test, test.samples, mos_range, temperatures),
         },
@@ -321,13 +357,22 @@ def _release(
         overall = predict(model, prompter, photographs, [questions.rating(Dimension.OVERALL)])
         metrics["test_photographs"] = measures.human_measures(overall, photographs.samples)
     files.write_config(model.config, output)
-    files.write_calibration(
-        Calibration(temperatures={str(name): value for name, value in temperatures.items()}),
-        output,
-    )
+    files.write_calibration(calibration, output)
     save_file(_released_weights(model), output / files.WEIGHTS_FILE)
     export_onnx(model, prompter.prefix_ids(num_visual_tokens(model)), output)
     (output / files.METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+    draw_card(
+        CardFacts(
+            histories=histories,
+            predictions=on_test,
+            samples=test.samples,
+            temperatures=temperatures,
+            thresholds=calibration.thresholds,
+            mos_range=mos_range,
+        ),
+        output / files.CARD_PICTURES,
+        settings,
+    )
     write_card(metrics, config, output)
     _write_checksums(output)
     return metrics

@@ -36,6 +36,8 @@ class StillSet:
     """(N, S, S, 3) RGB: the squashed picture."""
     detail: NDArray[np.uint8]
     """(N, crops, D, D, 3) RGB: native pixels at places drawn once."""
+    key: str
+    """Changes with the pictures and with how they are seen."""
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -43,7 +45,9 @@ class StillSet:
     def part(self, rows: Sequence[int]) -> "StillSet":
         """Return some rows."""
         chosen = list(rows)
-        return StillSet([self.samples[r] for r in chosen], self.whole[chosen], self.detail[chosen])
+        samples = [self.samples[row] for row in chosen]
+        key = hashlib.sha256(repr((self.key, chosen)).encode()).hexdigest()[:16]
+        return StillSet(samples, self.whole[chosen], self.detail[chosen], key)
 
 
 def read_stills(
@@ -68,7 +72,8 @@ def read_stills(
     Raises:
         DatasetError: not one sample can be read.
     """
-    target = folder / f"stills-{_fingerprint(samples, config, crops)}"
+    key = _fingerprint(samples, config, crops)
+    target = folder / f"stills-{key}"
     if not (target / "rows.json").exists():
         target.mkdir(parents=True, exist_ok=True)
         _decode_all(samples, config, target, settings, crops=crops, workers=workers)
@@ -80,6 +85,7 @@ def read_stills(
         kept,
         np.load(target / "whole.npy", mmap_mode="r")[: len(kept)],
         np.load(target / "detail.npy", mmap_mode="r")[: len(kept)],
+        key,
     )
 
 
