@@ -4,7 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 VIDEO ?= examples/media/sample.mp4
 
-.PHONY: demo test check format clean
+RUNS ?= runs
+LIVE ?= ../shared/data/live_challenge
+CLIPS ?=
+
+.PHONY: demo test check nano format clean
 
 # The light core only: what a user installs.
 $(VENV)/core: pyproject.toml constraints.txt
@@ -32,6 +36,19 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 -q -m "not full and not gpu and not slow and not network"
+
+# From the sources to the weights of nano: docs/nano-training.md. CLIPS=folder adds real clips.
+NANO_SOURCES = --sources $(RUNS)/wallpapers --sources $(LIVE)/images \
+	--mos-csv $(LIVE)/mos.csv --rated-folds 2,3,4 --max-height 1080 --workers 2 \
+	$(if $(CLIPS),--sources $(CLIPS))
+
+nano: $(VENV)/dev
+	$(BIN)/finevq data fetch-wallpapers $(RUNS)/wallpapers
+	$(BIN)/finevq data synthesize $(RUNS)/stills --stills --count 16000 --seed 11 $(NANO_SOURCES)
+	$(BIN)/finevq data synthesize $(RUNS)/clips --count 3000 --seed 12 $(NANO_SOURCES)
+	$(BIN)/finevq train nano --config recipes/nano.toml --output $(RUNS)/nano \
+		--set data.human=$(LIVE) --set data.manifest=$(RUNS)/clips/manifest.jsonl \
+		--set data.stills=$(RUNS)/stills/manifest.jsonl --set data.cache=$(RUNS)/features
 
 format: $(VENV)/dev
 	$(BIN)/ruff format .

@@ -22,6 +22,10 @@ _KeepShare = Annotated[float, typer.Option(min=0.0, max=1.0, help="That share.")
 _Exclude = Annotated[
     list[str] | None, typer.Option(help="File name pattern to leave out; may be repeated.")
 ]
+_RatedFolds = Annotated[
+    str | None,
+    typer.Option(help="Use scored files of these of five folds only, as 2,3,4; the rest judges."),
+]
 _ScikitImage = Annotated[bool, typer.Option(help="Add the photographs inside scikit-image.")]
 
 
@@ -56,6 +60,7 @@ def synthesize(
     ] = None,
     mos_csv: _MosCsv = None,
     keep_share: _KeepShare = 0.5,
+    rated_folds: _RatedFolds = None,
     exclude: _Exclude = None,
     scikit_image: _ScikitImage = True,
 ) -> None:
@@ -69,6 +74,7 @@ def synthesize(
         sources or [],
         mos_csv=mos_csv,
         keep_share=keep_share,
+        rated_folds=_folds(rated_folds),
         exclude=exclude or (),
         with_scikit_image=scikit_image,
     )
@@ -89,6 +95,15 @@ def synthesize(
         print(write_parquet(manifest))
     if preview_file:
         print(write_preview(preview_file, found, seed=seed))
+
+
+def _folds(text: str | None) -> set[int] | None:
+    if text is None:
+        return None
+    try:
+        return {int(part) for part in text.split(",")}
+    except ValueError:
+        raise typer.BadParameter(f"--rated-folds takes numbers as 2,3,4, not {text!r}") from None
 
 
 def preview(
@@ -128,6 +143,7 @@ def sources(
     folders: Annotated[list[Path] | None, typer.Argument(help="Folders to search.")] = None,
     mos_csv: _MosCsv = None,
     keep_share: _KeepShare = 0.5,
+    rated_folds: _RatedFolds = None,
     exclude: _Exclude = None,
     scikit_image: _ScikitImage = True,
 ) -> None:
@@ -138,6 +154,7 @@ def sources(
         folders or [],
         mos_csv=mos_csv,
         keep_share=keep_share,
+        rated_folds=_folds(rated_folds),
         exclude=exclude or (),
         with_scikit_image=scikit_image,
     )

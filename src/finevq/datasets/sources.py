@@ -8,7 +8,7 @@ import csv
 import fnmatch
 import hashlib
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -20,11 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from finevq.datasets.degradations.footage import Frames
+from finevq.datasets.splits import fold_of
 from finevq.errors import DatasetError, VideoDecodeError
 
 Picture: TypeAlias = npt.NDArray[np.uint8]
 """(H, W, 3) RGB."""
 
+NUM_FOLDS = 5
+"""Folds of files with people's scores, by a hash of the file name."""
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 CLIP_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".ts", ".y4m"})
 
@@ -96,6 +99,7 @@ def find_sources(
     *,
     mos_csv: Path | None = None,
     keep_share: float = 0.5,
+    rated_folds: Collection[int] | None = None,
     exclude: Sequence[str] = (),
     with_scikit_image: bool = True,
 ) -> list[Source]:
@@ -106,6 +110,8 @@ def find_sources(
         mos_csv: Human scores of some of the files: a column with the file name (image, file or
             name) and a column mos; only the better share of the scored files is kept.
         keep_share: That share, 0..1.
+        rated_folds: Of the scored files only those in these of `NUM_FOLDS` folds: whatever judges
+            a model by people's opinions must not be among what it learnt from. None: all.
         exclude: File name patterns (shell wildcards) to leave out.
         with_scikit_image: Add the photographs inside scikit-image.
 
@@ -122,6 +128,12 @@ def find_sources(
         for source in _walk(folder.resolve(), exclude):
             sources[source.name] = source
     found = _rated(list(sources.values()), scores, keep_share)
+    if rated_folds is not None:
+        found = [
+            source
+            for source in found
+            if not source.is_rated or fold_of(source.path.name, NUM_FOLDS) in rated_folds
+        ]
     if with_scikit_image:
         found += scikit_image_sources()
     if not found:

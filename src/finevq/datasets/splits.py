@@ -17,6 +17,12 @@ from finevq.errors import DatasetError
 _FORMAT = "finevq-split-1"
 
 
+def fold_of(name: str, num_folds: int) -> int:
+    """Return the fold of a name: the same on every machine, whatever else is in the set."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return int.from_bytes(digest[:8], "big") % num_folds
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Split:
     """A partition of a data set's videos into named parts."""

@@ -1,11 +1,11 @@
 """Data sets as training samples: degraded clips with known faults, photographs with opinions."""
 
 import csv
-import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from finevq.datasets.splits import fold_of
 from finevq.datasets.synthetic import SyntheticClip, read_manifest
 from finevq.errors import DatasetError
 from finevq.training.config import NanoTrainingConfig
@@ -78,12 +78,6 @@ def without_held_out_sources(
             len(photographs) - len(kept),
         )
     return kept
-
-
-def fold_of(name: str, num_folds: int) -> int:
-    """Return the fold of a name: the same on every machine, whatever else is in the set."""
-    digest = hashlib.sha256(name.encode()).digest()
-    return int.from_bytes(digest[:8], "big") % num_folds
 
 
 def _fold_split(name: str, config: NanoTrainingConfig) -> Split:

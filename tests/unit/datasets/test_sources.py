@@ -121,3 +121,21 @@ def test_fetching_wallpapers_keeps_what_is_there_and_explains_what_is_not(tmp_pa
     (tmp_path / "w/Dune.jpg").write_bytes(b"x")
     assert wallpapers.fetch_wallpapers(tmp_path / "w") == [tmp_path / "w/Dune.jpg"]
     assert wallpapers.fetch_wallpapers(tmp_path / "w", offline=True) == [tmp_path / "w/Dune.jpg"]
+
+
+def test_scored_sources_of_other_folds_are_left_out(folder, tmp_path):
+    names = sorted(path.name for path in folder.iterdir() if path.suffix == ".png")
+    table = tmp_path / "mos.csv"
+    table.write_text(
+        "image,mos\n" + "".join(f"{name},{index}\n" for index, name in enumerate(names))
+    )
+
+    def found(folds):
+        sources = find_sources(
+            [folder], mos_csv=table, keep_share=1.0, rated_folds=folds, with_scikit_image=False
+        )
+        return {source.path.name for source in sources if source.is_rated}
+
+    parts = [found({fold}) for fold in range(5)]
+    assert set().union(*parts) == found(None) == set(names)
+    assert sum(map(len, parts)) == len(names)

@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from finevq.datasets.splits import fold_of
 from finevq.errors import DatasetError
 from finevq.training.config import DataConfig, NanoTrainingConfig
 from finevq.training.samples import TrainingSample
-from finevq.training.sources import fold_of, human_samples, without_held_out_sources
+from finevq.training.sources import human_samples, without_held_out_sources
 from finevq.vocabulary import Dimension
 
 
