@@ -9,7 +9,6 @@ reader is thrown away.
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,32 +28,21 @@ _log = logging.getLogger(__name__)
 _NUM_OUTPUTS = len(DIMENSIONS) + len(FAULT_DIMENSIONS) + len(ALL_ATTRIBUTES)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AlignmentSets:
-    """What the stage learns from."""
-
-    clips: EncodedSet
-    """Degraded clips of the training split."""
-    stills: EncodedSet | None
-    """Degraded pictures of the training split, without motion: many more chains of faults than the
-    clips have. None: without."""
-    photographs: EncodedSet | None
-    """Photographs of the training folds, which teach overall. None: without."""
-
-
 def train_alignment(
     model: FineVQ,
-    sets: AlignmentSets,
+    clips: EncodedSet,
+    photographs: EncodedSet | None,
     config: AlignmentStageConfig,
     *,
     seed: int,
     state: Path,
 ) -> None:
-    """Train the projectors in place: first on stills, then on clips.
+    """Train the projectors in place.
 
     Args:
         model: Encoders frozen; its projectors are trained.
-        sets: What is learnt from.
+        clips: Degraded clips, and stills shown as clips, of the training split.
+        photographs: Photographs of the training folds, which teach overall; None without.
         config: Epochs, rates.
         seed: Of the order and the reader.
         state: File that an interrupted run goes on from.
@@ -62,52 +50,25 @@ def train_alignment(
     torch.manual_seed(seed)
     reader = nn.Linear(_num_groups(model) * model.config.language_model.width, _NUM_OUTPUTS)
     trained = nn.ModuleList([model.image_projectors, model.motion_projector, reader])
-    phases = [("clips", sets.clips, config.epochs)]
-    if sets.stills is not None:
-        phases.insert(0, ("stills", sets.stills, config.still_epochs))
-    for name, data, epochs in phases:
-        _train_phase(
-            model,
-            reader,
-            trained,
-            data,
-            sets.photographs,
-            replace(config, epochs=epochs),
-            seed=f"{seed}/alignment/{name}",
-            state=state.with_name(f"{state.stem}_{name}{state.suffix}"),
-        )
-
-
-def _train_phase(
-    model: FineVQ,
-    reader: nn.Linear,
-    trained: nn.Module,
-    data: EncodedSet,
-    photographs: EncodedSet | None,
-    config: AlignmentStageConfig,
-    *,
-    seed: str,
-    state: Path,
-) -> None:
     optimizer = torch.optim.AdamW(
         trained.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
-    steps = config.epochs * -(-len(data) // config.batch_size)
+    steps = config.epochs * -(-len(clips) // config.batch_size)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=max(steps, 2), pct_start=0.15
     )
     progress = EpochState(state, {"model": trained, "optimizer": optimizer, "rate": scheduler})
     for epoch in range(progress.restore(), config.epochs):
-        generator = random.Random(f"{seed}/{epoch}")
-        order = list(range(len(data)))
+        generator = random.Random(f"{seed}/alignment/{epoch}")
+        order = list(range(len(clips)))
         generator.shuffle(order)
         losses = []
         for start in range(0, len(order), config.batch_size):
             rows = order[start : start + config.batch_size]
-            loss = _clip_loss(_read(model, reader, data, rows, config, generator), data, rows)
+            loss = _clip_loss(_read(model, reader, clips, rows, config, generator), clips, rows)
             if photographs is not None:
                 drawn = generator.sample(
-                    range(len(photographs)), min(config.batch_size, len(photographs))
+                    range(len(photographs)), min(config.human_batch_size, len(photographs))
                 )
                 read = _read(model, reader, photographs, drawn, config, generator)
                 loss = loss + _overall_loss(read, photographs, drawn)
@@ -117,7 +78,7 @@ def _train_phase(
             optimizer.step()
             scheduler.step()
             losses.append(loss.item())
-        _log.info("%s, epoch %d: loss %.3f", seed, epoch + 1, float(np.mean(losses)))
+        _log.info("alignment stage, epoch %d: loss %.3f", epoch + 1, float(np.mean(losses)))
         progress.save(epoch + 1)
 
 
@@ -141,23 +102,17 @@ def _read(
         projector(view).mean(dim=(1, 2))  # (B, F, tokens, width) to (B, width)
         for projector, view in zip(model.image_projectors, images, strict=True)
     ]
-    if data.has_motion:
-        bursts = model.motion_projector(functional.dropout(motion, config.feature_dropout))
-        groups.append(bursts.mean(dim=1))
-    else:
-        groups.append(torch.zeros_like(groups[0]))
-    read: Tensor = reader(torch.cat(groups, dim=1))
+    bursts = model.motion_projector(functional.dropout(motion, config.feature_dropout))
+    read: Tensor = reader(torch.cat([*groups, bursts.mean(dim=1)], dim=1))
     return read
 
 
 def _clip_loss(read: Tensor, data: EncodedSet, rows: Sequence[int]) -> Tensor:
     samples = [data.samples[row] for row in rows]
-    told = [name for name in DIMENSIONS if data.has_motion or name is not Dimension.TEMPORAL]
-    columns = [DIMENSIONS.index(name) for name in told]
-    mos = torch.tensor([[sample.mos[name] for name in told] for sample in samples])
-    predicted = 50.0 + 13.0 * read[:, columns]
+    mos = torch.tensor([[sample.mos[name] for name in DIMENSIONS] for sample in samples])
+    predicted = 50.0 + 13.0 * read[:, : len(DIMENSIONS)]
     correlations = [
-        correlation_loss(predicted[:, column], mos[:, column]) for column in range(len(told))
+        correlation_loss(predicted[:, column], mos[:, column]) for column in range(len(DIMENSIONS))
     ]
     known = [_known_severities(sample) for sample in samples]
     severity = functional.smooth_l1_loss(read[:, len(DIMENSIONS) :], torch.tensor(known), beta=0.1)

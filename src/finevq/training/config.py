@@ -72,11 +72,11 @@ class MotionStageConfig:
 class AlignmentStageConfig:
     """The third stage: projectors learn, under a linear reader, what the tokens should say."""
 
-    still_epochs: int = 16
-    """On stills, before the clips."""
-    epochs: int = 12
-    """On clips."""
+    epochs: int = 14
     batch_size: int = 64
+    """Clips and stills a step."""
+    human_batch_size: int = 32
+    """Photographs a step."""
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     feature_dropout: float = 0.2
@@ -89,6 +89,8 @@ class JointStageConfig:
     epochs: int = 6
     batch_size: int = 24
     """Synthetic clips a step."""
+    stills_per_clip: float = 1.5
+    """Stills drawn in each epoch, for each clip; each epoch draws others."""
     human_batch_size: int = 24
     """Photographs a step."""
     learning_rate: float = 1e-3

@@ -39,12 +39,9 @@ class EncodedSet:
     views: Tensor
     """(N, variants, views, F, features) float16; variants: as it is, and mirrored where known."""
     motion: Tensor
-    """(N, variants, M, features) float32; M is 0 for stills."""
-
-    @property
-    def has_motion(self) -> bool:
-        """Whether the samples were seen to move, or not to."""
-        return self.motion.shape[2] > 0
+    """(N, variants, M, features) float32."""
+    num_stills: int = 0
+    """So many samples at the end are stills, shown as clips."""
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -75,7 +72,7 @@ def train_joint(
     Args:
         model: Encoders frozen.
         prompter: nano's template.
-        clips: Degraded clips of the training split.
+        clips: Degraded clips of the training split, and stills shown as clips.
         photographs: Photographs of the training folds; None trains without people's opinions.
         config: The recipe.
         state: File that an interrupted run goes on from.
@@ -96,7 +93,9 @@ def train_joint(
     optimizer = torch.optim.AdamW(
         _decay_groups(trained, stage.weight_decay), lr=stage.learning_rate, betas=(0.9, 0.98)
     )
-    steps_per_epoch = math.ceil(len(clips) / stage.batch_size)
+    num_clips = len(clips) - clips.num_stills
+    stills_an_epoch = min(clips.num_stills, round(stage.stills_per_clip * num_clips))
+    steps_per_epoch = math.ceil((num_clips + stills_an_epoch) / stage.batch_size)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         stage.learning_rate,
@@ -120,7 +119,8 @@ def train_joint(
     for epoch in range(progress.restore(), stage.epochs):
         trained.train()
         generator = random.Random(f"{config.seed}/{epoch}")
-        order = list(range(len(clips)))
+        drawn = generator.sample(range(num_clips, len(clips)), stills_an_epoch)
+        order = [*range(num_clips), *drawn]
         generator.shuffle(order)
         losses = []
         for start in range(0, len(order), stage.batch_size):

@@ -9,6 +9,7 @@ on where it was.
 import hashlib
 import json
 import logging
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
@@ -33,7 +35,7 @@ from finevq.prompts.tokenizer import train_tokenizer
 from finevq.records import Calibration
 from finevq.settings import Settings
 from finevq.training import measures
-from finevq.training.alignment_stage import AlignmentSets, train_alignment
+from finevq.training.alignment_stage import train_alignment
 from finevq.training.calibrate import calibration_errors, fit_temperatures, fit_thresholds
 from finevq.training.card import write_card
 from finevq.training.card_pictures import CardFacts, draw_card
@@ -107,13 +109,11 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         if data.rows(split, human=human)
     }
     _fit_standardization(model, [part for (split, _), part in sets.items() if split == "train"])
+    learnt_from = _joined(sets["train", False], data.stills, random.Random(config.seed))
     train_alignment(
         model,
-        AlignmentSets(
-            clips=sets["train", False],
-            stills=data.stills,
-            photographs=sets.get(("train", True)),
-        ),
+        learnt_from,
+        sets.get(("train", True)),
         config.alignment,
         seed=config.seed,
         state=output / "state" / "alignment.pt",
@@ -121,7 +121,7 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
     history = train_joint(
         model,
         prompter,
-        sets["train", False],
+        learnt_from,
         sets.get(("train", True)),
         config,
         state=output / "state" / "joint.pt",
@@ -219,7 +219,7 @@ class _Data:
     """Everything that is learnt from, with features, split."""
 
     entries: Sequence[Row]
-    stills: EncodedSet | None
+    stills: "_EncodedStills | None"
     """Of the training split; None where there are none."""
 
     def rows(self, split: Split, *, human: bool) -> list[Row]:
@@ -260,18 +260,51 @@ def _read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) ->
     return data
 
 
+@dataclass(frozen=True, slots=True)
+class _EncodedStills:
+    """Features of single pictures."""
+
+    samples: Sequence[TrainingSample]
+    views: NDArray[np.float16]
+    """(N, crops, views, 1, features)."""
+
+
 def _encoded_stills(
     model: FineVQ, store: FeatureStore, config: NanoTrainingConfig, settings: Settings
-) -> EncodedSet | None:
+) -> _EncodedStills | None:
     if config.data.stills is None:
         return None
     samples = synthetic_samples(config.data.stills)
     stills = _still_set(model, samples, "train", config.encoder.crops, config, settings)
     if stills is None:
         return None
-    views = torch.from_numpy(store.encode_stills(stills, config.data.workers))
-    width = model.config.motion_encoder.feature_width
-    return EncodedSet(stills.samples, views, torch.zeros(len(stills), views.shape[1], 0, width))
+    return _EncodedStills(stills.samples, store.encode_stills(stills, config.data.workers))
+
+
+def _joined(
+    clips: EncodedSet, stills: _EncodedStills | None, generator: random.Random
+) -> EncodedSet:
+    """Show stills as clips beside the clips: their crops in turn, with motion of a clean clip.
+
+    The motion is borrowed from clips without a fault of time, which is what a still's labels say.
+    """
+    if stills is None:
+        return clips
+    calm = [
+        row
+        for row, sample in enumerate(clips.samples)
+        if not (sample.dimension_severities or {}).get(Dimension.TEMPORAL)
+    ]
+    lenders = generator.choices(calm, k=len(stills.samples))
+    num_frames, num_crops = clips.views.shape[3], stills.views.shape[1]
+    turns = [frame % num_crops for frame in range(num_frames)]
+    views = torch.from_numpy(stills.views)[:, turns, :, 0]  # (N, F, views, features)
+    return EncodedSet(
+        [*clips.samples, *stills.samples],
+        torch.cat([clips.views, views.transpose(1, 2).unsqueeze(1)]),
+        torch.cat([clips.motion, clips.motion[lenders]]),
+        num_stills=len(stills.samples),
+    )
 
 
 def _with_features(
