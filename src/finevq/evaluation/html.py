@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from finevq.evaluation.tables import KIND_TITLES, KINDS, Cell, Column, Row, Table, interval_text
+from finevq.evaluation.tables import KINDS, Cell, Column, Row, Table, interval_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def _shown(table: Table, pictures: Sequence[Picture]) -> dict[str, Any]:
         "sections": [
             {
                 "kind": kind,
-                "title": KIND_TITLES[kind],
+                "title": table.kind_title(kind),
                 "rows": [_row(table, row, starts) for row in rows if row.kind == kind],
             }
             for kind in KINDS

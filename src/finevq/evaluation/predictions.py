@@ -148,6 +148,17 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()[:32]
 
 
+def fingerprint_folder(folder: Path) -> str:
+    """Return 16 hex digits over the files of a model folder; texts about it do not count.
+
+    A model that was trained again, or samples a video differently, never meets the scores that its
+    predecessor left in a cache, even under the same version.
+    """
+    files = sorted(f for f in folder.rglob("*") if f.is_file() and f.suffix not in {".md", ".txt"})
+    parts = [[file.relative_to(folder).as_posix(), fingerprint(file)] for file in files]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
 def _read_cache(path: Path) -> dict[str, dict[Dimension, float]]:
     known: dict[str, dict[Dimension, float]] = {}
     if not path.is_file():

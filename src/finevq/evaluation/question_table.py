@@ -62,7 +62,7 @@ def question_tables(
     sets = question_sets(bench.test_labels(), options.seed)
     main = Table(
         key="table2",
-        title=f"Questions on {bench.title}: accuracy",
+        title=f"Questions on {bench.caption}: accuracy",
         columns=[_main_column(key) for key in sets],
         is_published_comparable=not paper or bench.is_official_finevd,
         notes=[
@@ -74,7 +74,7 @@ def question_tables(
     )
     detail = Table(
         key="table2-detail",
-        title=f"Questions on {bench.title}: what accuracy hides",
+        title=f"Questions on {bench.caption}: what accuracy hides",
         columns=_detail_columns(sets),
         notes=["AUROC of the probability of yes; ECE of the confidence in the given answer."],
     )

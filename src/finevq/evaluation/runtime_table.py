@@ -47,7 +47,7 @@ def runtime_table(
         notes=[
             f"Published figures: {SOURCE}, table 7: ten 2K videos of 240 frames, on an RTX A6000 "
             "or in MATLAB.",
-            f"Ours: {len(clips)} clips of {bench.title}, "
+            f"Ours: {len(clips)} clips of {bench.caption}, "
             f"{sum(num_frames.get(clip.name, 0) for clip in clips)} frames, on "
             f"{platform.machine()} {platform.system()}, everything from file to score.",
         ],

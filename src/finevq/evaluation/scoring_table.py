@@ -70,14 +70,14 @@ def scoring_tables(
     dimensions = test.dimensions
     main = Table(
         key="table1",
-        title=f"Quality scoring on {bench.title}",
+        title=f"Quality scoring on {bench.caption}",
         columns=_columns(dimensions, list(MAIN_METRICS)),
         is_published_comparable=not paper or bench.is_official_finevd,
         notes=_main_notes(test, options),
     )
     detail = Table(
         key="table1-detail",
-        title=f"Quality scoring on {bench.title}: what the usual metrics hide",
+        title=f"Quality scoring on {bench.caption}: what the usual metrics hide",
         columns=_columns(dimensions, [*DETAIL_METRICS, "residual", "partial"]),
         notes=[
             "residual SRCC: rank correlation after both sides are regressed on the overall MOS; "

@@ -21,7 +21,7 @@ _NOT_COMPARABLE = (
     "take no part in the marks."
 )
 KINDS: tuple[Kind, ...] = ("published", "method", "floor")
-KIND_TITLES: Mapping[Kind, str] = {
+_KIND_TITLES: Mapping[Kind, str] = {
     "published": "published",
     "method": "measured here",
     "floor": "floors, without the video",
@@ -78,6 +78,12 @@ class Table:
     is_published_comparable: bool = True
     """Whether published figures rest on the same videos and protocol, so that they take part in
     the marks."""
+
+    def kind_title(self, kind: Kind) -> str:
+        """Return the heading above the rows of a kind."""
+        if kind == "published" and not self.is_published_comparable:
+            return "published, for orientation"
+        return _KIND_TITLES[kind]
 
     def ordered_rows(self) -> list[Row]:
         """Return published figures, then methods, then floors."""
@@ -167,7 +173,7 @@ def to_markdown(table: Table) -> str:
     for row in table.ordered_rows():
         if row.kind != kind:
             kind = row.kind
-            lines.append(f"| *{KIND_TITLES[row.kind]}* |{' |' * len(heads)}")
+            lines.append(f"| *{table.kind_title(row.kind)}* |{' |' * len(heads)}")
         cells = [_markdown_cell(table, row, column) for column in table.columns]
         lines.append(f"| {row.name} | {' | '.join(cells)} |")
     notes = [f"- {note}" for note in table.all_notes()]
@@ -207,7 +213,7 @@ def to_latex(table: Table) -> str:
             kind = row.kind
             width = len(table.columns) + 1
             lines.append(
-                rf"\midrule\multicolumn{{{width}}}{{l}}{{\emph{{{KIND_TITLES[row.kind]}}}}}\\"
+                rf"\midrule\multicolumn{{{width}}}{{l}}{{\emph{{{table.kind_title(row.kind)}}}}}\\"
             )
         cells = [_latex_cell(table, row, column) for column in table.columns]
         lines.append(rf"{_latex(row.name)} & {' & '.join(cells)} \\")
