@@ -14,11 +14,17 @@ from typing import Literal
 
 from finevq.evaluation.measure import Measure
 from finevq.evaluation.uncertainty import Interval
+from finevq.report.text import printable_text, spreadsheet_text
 
 Kind = Literal["method", "published", "floor"]
 _NOT_COMPARABLE = (
     "Published figures are of other videos, training or machines: they stand for orientation and "
     "take no part in the marks."
+)
+_LATEX = str.maketrans(
+    {letter: rf"\{letter}" for letter in "&%_#${}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
 )
 KINDS: tuple[Kind, ...] = ("published", "method", "floor")
 _KIND_TITLES: Mapping[Kind, str] = {
@@ -175,7 +181,7 @@ def to_markdown(table: Table) -> str:
             kind = row.kind
             lines.append(f"| *{table.kind_title(row.kind)}* |{' |' * len(heads)}")
         cells = [_markdown_cell(table, row, column) for column in table.columns]
-        lines.append(f"| {row.name} | {' | '.join(cells)} |")
+        lines.append(f"| {_markdown(row.name)} | {' | '.join(cells)} |")
     notes = [f"- {note}" for note in table.all_notes()]
     return "\n".join([*lines, "", *notes]).rstrip() + "\n"
 
@@ -194,7 +200,7 @@ def to_csv(table: Table) -> str:
             bounds = (interval.low, interval.high) if interval else (math.nan, math.nan)
             value = cell.measure.value if cell else math.nan
             values += ["" if math.isnan(v) else repr(float(v)) for v in (value, *bounds)]
-        writer.writerow([row.name, row.kind, *values])
+        writer.writerow([spreadsheet_text(row.name), row.kind, *values])
     return out.getvalue()
 
 
@@ -238,6 +244,10 @@ def _head(column: Column) -> str:
     return f"{column.group} {column.title} {arrow}".strip()
 
 
+def _markdown(text: str) -> str:
+    return printable_text(text).replace("|", "\\|")
+
+
 def _markdown_cell(table: Table, row: Row, column: Column) -> str:
     cell = row.cells.get(column.key)
     if cell is None:
@@ -264,7 +274,4 @@ def _latex_cell(table: Table, row: Row, column: Column) -> str:
 
 
 def _latex(text: str) -> str:
-    text = text.replace("↑", r"$\uparrow$").replace("↓", r"$\downarrow$")
-    for letter in "&%_#":
-        text = text.replace(letter, rf"\{letter}")
-    return text
+    return printable_text(text).translate(_LATEX)
