@@ -55,7 +55,7 @@ class Bench:
     @property
     def caption(self) -> str:
         """Name of the data set as readers see it."""
-        return f"synthetic clips in {self.title}'s layout" if self.is_imitation else self.title
+        return "synthetic clips in FineVD's layout" if self.is_imitation else self.title
 
     @property
     def notes(self) -> list[str]:

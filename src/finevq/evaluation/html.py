@@ -17,6 +17,8 @@ class Picture:
     """File name without suffix."""
     alt: str
     png: bytes
+    caption: str = ""
+    """What the colors mean."""
 
 
 def to_html(title: str, tables: Sequence[Table], pictures: Mapping[str, Sequence[Picture]]) -> str:
@@ -41,6 +43,7 @@ def _shown(table: Table, pictures: Sequence[Picture]) -> dict[str, Any]:
         groups[-1]["width"] += 1
     rows = table.ordered_rows()
     return {
+        "key": table.key,
         "title": table.title,
         "groups": groups if any(group["name"] for group in groups) else [],
         "heads": [
@@ -58,7 +61,11 @@ def _shown(table: Table, pictures: Sequence[Picture]) -> dict[str, Any]:
         ],
         "notes": table.all_notes(),
         "pictures": [
-            {"alt": picture.alt, "data": base64.b64encode(picture.png).decode()}
+            {
+                "alt": picture.alt,
+                "caption": picture.caption,
+                "data": base64.b64encode(picture.png).decode(),
+            }
             for picture in pictures
         ],
     }

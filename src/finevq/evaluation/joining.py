@@ -7,10 +7,12 @@ from pathlib import Path
 from finevq.datasets import generic_csv
 from finevq.datasets.catalogue import adapter
 from finevq.datasets.finevd import IMITATION_FILE
+from finevq.datasets.labels import LabelSet, VideoFacts
 from finevq.datasets.splits import apply_split, load_split
 from finevq.datasets.verify import locate
 from finevq.errors import DatasetError, InvalidInputError, VideoError
 from finevq.evaluation.contenders import Bench
+from finevq.evaluation.floors import has_metadata
 from finevq.evaluation.runtime_table import MAX_CLIPS
 from finevq.video.decode import probe_video
 
@@ -30,7 +32,8 @@ def open_bench(
         path: Its folder or label file.
         videos: Folder of the videos, where it is another one.
         split: Split file to use instead of the published split.
-        only_with_files: Leave out labelled videos that have no file.
+        only_with_files: Leave out labelled videos that have no file, and read the facts that the
+            metadata floors need from the files where the labels do not tell them.
 
     Raises:
         DatasetError: the name is unknown, labels or split cannot be read, or no video has a file
@@ -53,11 +56,35 @@ def open_bench(
             f"with --videos {name}=FOLDER"
         )
     kept = labels.keep([video.name in paths or not only_with_files for video in labels.videos])
+    if only_with_files and not has_metadata(kept):
+        kept = with_facts(kept, paths)
     return Bench(
         labels=kept,
         paths=paths,
         is_imitation=(root / IMITATION_FILE).is_file() or any(root.glob(f"*/{IMITATION_FILE}")),
         num_left_out=len(labels) - len(kept),
+    )
+
+
+def with_facts(labels: LabelSet, paths: Mapping[str, Path]) -> LabelSet:
+    """Return the labels with what the files' containers say; unreadable files say nothing."""
+    return replace(
+        labels, videos=tuple(replace(v, facts=_facts(paths[v.name])) for v in labels.videos)
+    )
+
+
+def _facts(path: Path) -> VideoFacts:
+    try:
+        media = probe_video(path)
+    except VideoError:
+        return VideoFacts()
+    return VideoFacts(
+        width=media.width,
+        height=media.height,
+        fps=media.fps,
+        num_frames=media.num_frames,
+        bit_rate=media.bit_rate,
+        pixel_format=media.pixel_format,
     )
 
 

@@ -30,7 +30,7 @@ from finevq.evaluation.contenders import Bench, Contender, Options
 from finevq.evaluation.floors import TextOnlySolver, majority_answer
 from finevq.evaluation.measure import Measure, Vector, undefined
 from finevq.evaluation.published import SOURCE, load
-from finevq.evaluation.tables import Cell, Column, Kind, Row, Table, published_rows
+from finevq.evaluation.tables import Cell, Column, Kind, Row, Table, add_published
 from finevq.evaluation.uncertainty import bootstrap_interval
 from finevq.records import Failure
 from finevq.vocabulary import FAULT_DIMENSIONS
@@ -79,8 +79,7 @@ def question_tables(
         notes=["AUROC of the probability of yes; ECE of the confidence in the given answer."],
     )
     if paper:
-        main.rows += published_rows(load("table2"))
-        main.notes.append(f"Published figures: {SOURCE}, table 2.")
+        add_published(main, load("table2"), f"{SOURCE}, table 2")
     for contender in contenders:
         if contender.answerer is not None:
             ask = _asker(contender.answerer, bench)

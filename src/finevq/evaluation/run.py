@@ -25,7 +25,7 @@ from finevq.evaluation.tables import Column, Table, to_csv, to_latex, to_markdow
 from finevq.scorer import Scorer
 
 PAPER_TABLES = (1, 2, 3, 4, 5, 6, 7)
-FORMATS = ("md", "csv", "tex", "html")
+_SCATTER_CAPTION = "A point a video; orange: the 4-parameter logistic behind PLCC and RMSE."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,8 +193,15 @@ def _pictures(table: Table) -> list[Picture]:
         return []
     name = columns[0].title
     alt = f"{table.title}: {name} of each method as bars, with 95 % intervals where computed"
+    kinds = {row.kind for row in table.rows}
+    words = {
+        "published": "gray: published, the best three",
+        "method": "blue: measured here",
+        "floor": "orange: floors, without the video",
+    }
+    caption = "; ".join(text for kind, text in words.items() if kind in kinds)
     png = plots.bars(table, columns, value_name=name)
-    return [Picture(name=table.key, alt=alt, png=png)]
+    return [Picture(name=table.key, alt=alt, png=png, caption=caption)]
 
 
 def _drawn_columns(table: Table) -> list[Column]:
@@ -226,5 +233,5 @@ def _scatters(bench: Bench, contenders: Sequence[Contender], options: Options) -
             png = plots.scatter(scores[known], mos[known], title=title)
             alt = f"Overall scores of {contender.name} against MOS, with the logistic fit"
             name = f"scatter-{contender.name}".replace("/", "-").replace(" ", "-")
-            pictures.append(Picture(name=name, alt=alt, png=png))
+            pictures.append(Picture(name=name, alt=alt, png=png, caption=_SCATTER_CAPTION))
     return pictures

@@ -153,7 +153,8 @@ class Table:
     def all_notes(self) -> list[str]:
         """Return everything to print below the table."""
         row_notes = [f"{row.name}: {row.note}." for row in self.rows if row.note]
-        apart = [] if self.is_published_comparable else [_NOT_COMPARABLE]
+        has_published = any(row.kind == "published" for row in self.rows)
+        apart = [_NOT_COMPARABLE] if has_published and not self.is_published_comparable else []
         return [*self.notes, *apart, *row_notes, *self.floor_warnings(), *self.undefined_cells()]
 
 
@@ -162,12 +163,20 @@ def from_measures(measures: Mapping[str, Measure]) -> dict[str, Cell]:
     return {key: Cell(measure) for key, measure in measures.items()}
 
 
-def published_rows(figures: Mapping[str, Mapping[str, float]]) -> list[Row]:
-    """Return a published table as rows."""
-    return [
+def add_published(table: Table, figures: Mapping[str, Mapping[str, float]], source: str) -> None:
+    """Add a published table's rows, those with a figure in one of the columns, and their source."""
+    keys = {column.key for column in table.columns}
+    rows = [
         Row(name=name, kind="published", cells={k: Cell(Measure(v)) for k, v in values.items()})
         for name, values in figures.items()
+        if keys & values.keys()
     ]
+    table.rows += rows
+    table.notes.append(
+        f"Published figures: {source}."
+        if rows
+        else f"{source} has no published figures for these columns."
+    )
 
 
 def to_markdown(table: Table) -> str:
