@@ -42,8 +42,8 @@ OUTPUT_STEPS: tuple[tuple[str, Callable[[str], bool]], ...] = (
 """Which outputs a head may use, step by step."""
 _STATEMENT = (
     "The paper's variants are trainings of its 8B model with less of it; such variants are "
-    "compared here where they are given, as --model or as --predictions of their scores. Where one model "
-    "alone is given, its outputs are taken away instead, which says nothing about training."
+    "compared where they are given, as --model or as --predictions of their scores. Where one "
+    "model alone is given, its outputs are taken away instead, which says nothing about training."
 )
 
 
