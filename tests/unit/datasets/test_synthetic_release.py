@@ -46,7 +46,7 @@ def test_two_data_sets_without_a_common_source_are_read_by_the_adapters(clips, t
         for part in (released.of_split("train"), released.of_split("test"), other)
     ]
     assert all(sources)
-    assert not (sources[0] & sources[1] or sources[0] & sources[2] or sources[1] & sources[2])
+    assert len(set.union(*sources)) == sum(map(len, sources))
     assert other.scale == (0, 100)
 
 
