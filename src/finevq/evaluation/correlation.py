@@ -153,9 +153,10 @@ def pairwise_accuracy(
         return undefined(why_not_comparable(x, y, at_least=2))
     right, counted = 0.0, 0
     for index in range(x.size - 1):  # row by row: N x N would not fit for LSVQ's 28,000 videos
-        gap = y[index + 1 :] - y[index]
+        with np.errstate(over="ignore"):  # an infinite gap has a sign too
+            gap, step = y[index + 1 :] - y[index], x[index + 1 :] - x[index]
         matters = np.abs(gap) > min_difference
-        agreement = np.sign(x[index + 1 :] - x[index]) * np.sign(gap)
+        agreement = np.sign(step) * np.sign(gap)
         right += float(np.sum((1 + agreement[matters]) / 2))
         counted += int(np.sum(matters))
     if not counted:
