@@ -9,6 +9,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from finevq.cli import data_sets
+from finevq.cli.options import Seed
 
 _Sources = Annotated[
     list[Path] | None,
@@ -44,7 +45,7 @@ def synthesize(
     out: Annotated[Path, typer.Argument(help="Folder for clips, manifest and card.")],
     sources: _Sources = None,
     count: Annotated[int, typer.Option(min=1, help="Number of clips.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same clips.")] = 0,
+    seed: Seed = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     balance: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="0: faults as in FineVD; 1: all alike.")
@@ -109,7 +110,7 @@ def _folds(text: str | None) -> set[int] | None:
 def preview(
     out: Annotated[Path, typer.Argument(help="PNG file to write.")],
     folders: _Sources = None,
-    seed: Annotated[int, typer.Option(min=0, help="Picks the photograph and the faults.")] = 0,
+    seed: Seed = 0,
     variants: Annotated[int, typer.Option(min=1, help="Rows of each attribute.")] = 1,
     attribute: Annotated[
         list[str] | None, typer.Option(help="Only this attribute; may be repeated.")

@@ -8,12 +8,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from finevq.cli.options import AsJson, DataSetPath, Seed
+
 _log = Console(stderr=True)
 
 Name = Annotated[str, typer.Argument(help="finevd, konvid-1k, live-vqc, youtube-ugc, ... or csv.")]
-Root = Annotated[
-    Path, typer.Option("--path", help="The data set's folder, or its label file.", exists=True)
-]
 
 
 def register_on(group: typer.Typer) -> None:
@@ -26,11 +25,11 @@ def register_on(group: typer.Typer) -> None:
 
 def describe_data_set(
     name: Name,
-    path: Root,
+    path: DataSetPath,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the figures (PNG); none without it.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print, and draw, what a data set is like: MOS, correlations, attributes, containers."""
     from finevq.datasets.catalogue import adapter  # start-up time
@@ -53,11 +52,11 @@ def describe_data_set(
 
 def verify_data_set(
     name: Name,
-    path: Root,
+    path: DataSetPath,
     videos: Annotated[
         Path | None, typer.Option(help="Folder of the videos, where it is another one.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check labels and files: counts, ids, MOS range, missing, unreadable and turned videos."""
     from finevq.datasets.catalogue import adapter  # start-up time
@@ -86,7 +85,7 @@ def verify_data_set(
 def write_finevd_release(
     synthetic: Annotated[Path, typer.Argument(help="Folder of `finevq data synthesize`.")],
     out: Annotated[Path, typer.Argument(help="Empty folder for the release.")],
-    seed: Annotated[int, typer.Option(help="Of distractors and option order.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Write a synthesized data set in FineVD's release layout, with its question files."""
     from finevq.datasets.finevd_release import labels_of_synthetic, write_release  # start-up
@@ -98,10 +97,10 @@ def write_finevd_release(
 
 def split_data_set(
     name: Name,
-    path: Root,
+    path: DataSetPath,
     out: Annotated[Path, typer.Argument(help="Split file to write (JSON).")],
     ratio: Annotated[str, typer.Option(help="train:test or train:val:test.")] = "4:1:1",
-    seed: Annotated[int, typer.Option(help="Same seed, same split.")] = 0,
+    seed: Seed = 0,
     repeat: Annotated[int, typer.Option(help="Number of the split in the seed's series.")] = 0,
 ) -> None:
     """Write a random split with its hash; videos of one source stay together."""

@@ -13,16 +13,9 @@ from finevq.inference.inputs import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 from finevq.records import Assessment, Failure, ModelIdentity
 from finevq.report.json_lines import json_line
 from finevq.report.output_paths import check_output, replace_file
-from finevq.report.result_files import (
-    CsvRows,
-    FileStamp,
-    JsonLines,
-    ParquetFile,
-    ResultFile,
-    RowFormat,
-    read_outcomes,
-    require_pyarrow,
-)
+from finevq.report.parquet import require_pyarrow
+from finevq.report.result_files import ParquetFile, ResultFile, read_outcomes
+from finevq.report.result_rows import CsvRows, FileStamp, JsonLines, RowFormat
 
 STDOUT = "-"
 

@@ -3,20 +3,16 @@
 MOS histograms (as the paper's figure 3), MOS by content (figure 4), correlations between
 dimensions, attribute frequencies.
 
-Drawn with matplotlib's object interface (no global state), returned as PNG bytes by name.
+Returned as PNG bytes by name.
 """
-
-import io
-from typing import Any
 
 import numpy as np
 
 from finevq.datasets.describe import describe, most_named
+from finevq.datasets.figure_style import FILL, INK, LINE, SOFT, WARM, new_figure, style_axes, to_png
 from finevq.datasets.labels import LabelSet
-from finevq.errors import MissingExtraError
 from finevq.vocabulary import Dimension
 
-_INK, _SOFT, _LINE, _FILL, _WARM = "#1c2430", "#5d6877", "#dfe4ea", "#2456a6", "#d9822b"
 _NUM_BINS = 40
 _MIN_GROUP = 10
 
@@ -46,7 +42,7 @@ def _histograms(labels: LabelSet) -> bytes:
     dimensions = labels.dimensions
     columns = min(3, len(dimensions))
     lines = -(-len(dimensions) // columns)
-    figure = _figure(3.3 * columns + 0.4, 2.3 * lines + 0.4)
+    figure = new_figure(3.3 * columns + 0.4, 2.3 * lines + 0.4)
     values = {d: np.array(labels.mos(d)) for d in dimensions}
     low = min(float(v.min()) for v in values.values())
     high = max(float(v.max()) for v in values.values())
@@ -54,18 +50,18 @@ def _histograms(labels: LabelSet) -> bytes:
     for place, dimension in enumerate(dimensions):
         axes = figure.add_subplot(lines, columns, place + 1)
         mos = values[dimension]
-        axes.hist(mos, bins=bins, color=_FILL, alpha=0.85)
-        axes.axvline(mos.mean(), color=_WARM, linewidth=1.6)
-        axes.set_title(str(dimension), fontsize=10, color=_INK, loc="left")
+        axes.hist(mos, bins=bins, color=FILL, alpha=0.85)
+        axes.axvline(mos.mean(), color=WARM, linewidth=1.6)
+        axes.set_title(str(dimension), fontsize=10, color=INK, loc="left")
         text = f"mean {mos.mean():.4g}, SD {mos.std():.3g}"
-        axes.set_title(text, fontsize=8, color=_SOFT, loc="right")
-        _style(axes)
-        axes.grid(axis="y", color=_LINE, linewidth=0.6)
+        axes.set_title(text, fontsize=8, color=SOFT, loc="right")
+        style_axes(axes)
+        axes.grid(axis="y", color=LINE, linewidth=0.6)
         if place >= len(dimensions) - columns:
-            axes.set_xlabel("MOS", fontsize=8, color=_SOFT)
+            axes.set_xlabel("MOS", fontsize=8, color=SOFT)
         if place % columns == 0:
-            axes.set_ylabel("videos", fontsize=8, color=_SOFT)
-    return _png(figure)
+            axes.set_ylabel("videos", fontsize=8, color=SOFT)
+    return to_png(figure)
 
 
 def _groups(labels: LabelSet) -> dict[str, list[float]]:
@@ -77,25 +73,25 @@ def _groups(labels: LabelSet) -> dict[str, list[float]]:
 
 
 def _boxes(labels: LabelSet, groups: dict[str, list[float]]) -> bytes:
-    figure = _figure(max(6.0, 0.27 * len(groups) + 1.5), 3.6)
+    figure = new_figure(max(6.0, 0.27 * len(groups) + 1.5), 3.6)
     axes = figure.add_subplot(1, 1, 1)
     axes.boxplot(
         list(groups.values()),
         widths=0.62,
         patch_artist=True,
-        boxprops={"facecolor": "#c9d8ee", "edgecolor": _FILL},
-        medianprops={"color": _WARM, "linewidth": 1.6},
-        whiskerprops={"color": _FILL},
-        capprops={"color": _FILL},
-        flierprops={"marker": ".", "markersize": 3, "markeredgecolor": _SOFT},
+        boxprops={"facecolor": "#c9d8ee", "edgecolor": FILL},
+        medianprops={"color": WARM, "linewidth": 1.6},
+        whiskerprops={"color": FILL},
+        capprops={"color": FILL},
+        flierprops={"marker": ".", "markersize": 3, "markeredgecolor": SOFT},
     )
     axes.set_xticks(range(1, len(groups) + 1), list(groups), rotation=90, fontsize=8)
-    axes.set_ylabel("overall MOS", fontsize=9, color=_SOFT)
+    axes.set_ylabel("overall MOS", fontsize=9, color=SOFT)
     title = f"Overall MOS by content, {labels.name} ({len(labels)} videos)"
-    axes.set_title(title, fontsize=10, color=_INK, loc="left")
-    _style(axes)
-    axes.grid(axis="y", color=_LINE, linewidth=0.6)
-    return _png(figure)
+    axes.set_title(title, fontsize=10, color=INK, loc="left")
+    style_axes(axes)
+    axes.grid(axis="y", color=LINE, linewidth=0.6)
+    return to_png(figure)
 
 
 def _correlations(labels: LabelSet) -> bytes:
@@ -105,58 +101,35 @@ def _correlations(labels: LabelSet) -> bytes:
     for i, a in enumerate(names):
         for j, b in enumerate(names):
             matrix[i, j] = pairs.get(f"{a}-{b}", pairs.get(f"{b}-{a}", 1.0))
-    figure = _figure(0.75 * len(names) + 1.6, 0.6 * len(names) + 1.4)
+    figure = new_figure(0.75 * len(names) + 1.6, 0.6 * len(names) + 1.4)
     axes = figure.add_subplot(1, 1, 1)
     axes.imshow(matrix, cmap="Blues", vmin=matrix.min() - 0.15, vmax=1.1, aspect="auto")
     for i in range(len(names)):
         for j in range(len(names)):
-            color = "white" if matrix[i, j] > (matrix.min() + 1.0) / 2 else _INK
+            color = "white" if matrix[i, j] > (matrix.min() + 1.0) / 2 else INK
             axes.text(
                 j, i, f"{matrix[i, j]:.3f}", ha="center", va="center", fontsize=9, color=color
             )
     axes.set_xticks(range(len(names)), names, fontsize=9)
     axes.set_yticks(range(len(names)), names, fontsize=9)
-    axes.set_title("SRCC between dimensions", fontsize=10, color=_INK, loc="left")
+    axes.set_title("SRCC between dimensions", fontsize=10, color=INK, loc="left")
     axes.tick_params(length=0)
     for side in axes.spines.values():
         side.set_visible(False)
-    return _png(figure)
+    return to_png(figure)
 
 
 def _attributes(labels: LabelSet) -> bytes:
     named = most_named(describe(labels)["attributes"], limit=27)
-    figure = _figure(5.6, 0.24 * len(named) + 0.9)
+    figure = new_figure(5.6, 0.24 * len(named) + 0.9)
     axes = figure.add_subplot(1, 1, 1)
     names, counts = [name for name, _ in named], [count for _, count in named]
-    axes.barh(range(len(names)), counts, color=_FILL, height=0.7)
+    axes.barh(range(len(names)), counts, color=FILL, height=0.7)
     for place, count in enumerate(counts):
-        axes.text(count, place, f" {count}", va="center", fontsize=8, color=_SOFT)
+        axes.text(count, place, f" {count}", va="center", fontsize=8, color=SOFT)
     axes.set_yticks(range(len(names)), names, fontsize=8.5)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_title("Distortions that annotators named", fontsize=10, color=_INK, loc="left")
-    axes.set_xlabel("videos", fontsize=8, color=_SOFT)
-    _style(axes)
-    return _png(figure)
-
-
-def _figure(width: float, height: float) -> Any:  # noqa: ANN401 - matplotlib ships no types
-    try:
-        from matplotlib.figure import Figure  # the evaluation extra
-    except ImportError:
-        raise MissingExtraError("Drawing figures", "evaluation") from None
-    return Figure(figsize=(width, height), dpi=144, layout="constrained")
-
-
-def _style(axes: Any) -> None:  # noqa: ANN401 - matplotlib
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(_LINE)
-    axes.tick_params(colors=_SOFT, labelsize=8, length=0)
-    axes.set_axisbelow(True)
-
-
-def _png(figure: Any) -> bytes:  # noqa: ANN401 - matplotlib
-    out = io.BytesIO()
-    figure.savefig(out, format="png")
-    return out.getvalue()
+    axes.set_title("Distortions that annotators named", fontsize=10, color=INK, loc="left")
+    axes.set_xlabel("videos", fontsize=8, color=SOFT)
+    style_axes(axes)
+    return to_png(figure)

@@ -40,6 +40,10 @@ YES_NO_FILES = {
 }
 EXIST_FILES = ("abcd_train_en.jsonl", "abcd_test_en.jsonl")
 MOST_FILES = ("abcd2_train.jsonl", "abcd2_test.jsonl")
+SOURCES_FILE = "sources.csv"
+"""Not published; where present, it says which videos show the same scene (video_name, source)."""
+IMITATION_FILE = "NOT_FINEVD.txt"
+"""Lies in folders of other videos in FineVD's layout, so that no table takes them for FineVD."""
 GOOD_QUALITY = "video quality is good"
 """How the release spells "none" in the most-impact question."""
 
@@ -124,8 +128,15 @@ def _word(row: Row, column: str) -> str:
 def _read_release(folder: Path) -> list[LabelledVideo]:
     files = [found for name in MOS_FILES for found in sorted(folder.rglob(name))[:1]]
     videos = [video for file in files for video in _read_mos_file(file)]
-    answers = _read_questions(folder)
+    answers, sources = _read_questions(folder), _read_sources(folder)
+    videos = [replace(v, source=sources.get(v.name, "")) for v in videos]
     return [answers[v.name].added_to(v) if v.name in answers else v for v in videos]
+
+
+def _read_sources(folder: Path) -> Mapping[str, str]:
+    file = folder / SOURCES_FILE
+    rows = read_rows(file, required=["video_name", "source"]) if file.is_file() else []
+    return {row["video_name"]: row["source"] for row in rows}
 
 
 def _read_mos_file(file: Path) -> list[LabelledVideo]:

@@ -8,18 +8,29 @@ four options where nothing is wrong, else "none", the answer and three distracto
 import csv
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from finevq.datasets.finevd import EXIST_FILES, GOOD_QUALITY, MOST_FILES, YES_NO_FILES
+from finevq.datasets.finevd import (
+    EXIST_FILES,
+    GOOD_QUALITY,
+    IMITATION_FILE,
+    MOST_FILES,
+    SOURCES_FILE,
+    YES_NO_FILES,
+)
 from finevq.datasets.labels import LabelledVideo, LabelSet
 from finevq.datasets.synthetic import SyntheticClip, read_manifest
 from finevq.errors import DatasetError
 from finevq.vocabulary import ALL_ATTRIBUTES, FAULT_DIMENSIONS, NO_FAULT, Dimension
 
 VIDEO_FOLDER = Path("videos_all") / "videos_all_videos"
+_IMITATION_TEXT = (
+    "Written by finevq in the layout of FineVD's release. These are other videos, with labels that "
+    "follow from known faults, not from people.\n"
+)
 _LETTERS = "ABCDEF"
 _TEST_PARTS = {"train": False, "validation": False, "test": True}
 
@@ -27,14 +38,25 @@ _TEST_PARTS = {"train": False, "validation": False, "test": True}
 def labels_of_synthetic(folder: Path) -> tuple[LabelSet, dict[str, Path]]:
     """Return the labels of a synthesized data set, and the file of each video.
 
-    The validation part goes with the training part, as FineVD publishes two lists only.
-
     Raises:
         DatasetError: the folder holds no manifest.
     """
-    clips = read_manifest(folder)
+    return labels_of_clips(read_manifest(folder), source=str(folder))
+
+
+def labels_of_clips(
+    clips: Sequence[SyntheticClip], *, source: str
+) -> tuple[LabelSet, dict[str, Path]]:
+    """Return the labels of synthesized clips, and the file of each video.
+
+    The validation part goes with the training part, as FineVD publishes two lists only.
+
+    Args:
+        clips: Any of a synthesized data set.
+        source: Where they come from, in words.
+    """
     videos = tuple(_labelled(clip) for clip in clips)
-    labels = LabelSet(name="finevd", scale=(0.0, 100.0), videos=videos, source=str(folder))
+    labels = LabelSet(name="finevd", scale=(0.0, 100.0), videos=videos, source=source)
     return labels, {clip.path.name: clip.path for clip in clips}
 
 
@@ -58,6 +80,7 @@ def write_release(
         raise DatasetError(f"no file for {len(missing)} videos: {', '.join(missing[:5])}")
     rng = np.random.default_rng(seed)
     (folder / "FineVD").mkdir(parents=True, exist_ok=True)
+    (folder / IMITATION_FILE).write_text(_IMITATION_TEXT, encoding="utf-8")
     (folder / "data").mkdir(exist_ok=True)
     (folder / VIDEO_FOLDER).mkdir(parents=True, exist_ok=True)
     for split, file in (("train", "MOS_train.csv"), ("test", "MOS_val.csv")):
@@ -68,6 +91,7 @@ def write_release(
         part = labels.of_split(split).videos
         _write_lines(folder / "data" / exist, (_exist(video, rng) for video in part))
         _write_lines(folder / "data" / most, (_most(video, rng) for video in part))
+    _write_sources(folder / SOURCES_FILE, labels.videos)
     for video in labels.videos:
         shutil.copyfile(paths[video.name], folder / VIDEO_FOLDER / video.name)
 
@@ -89,6 +113,13 @@ def _write_mos(file: Path, videos: Iterable[LabelledVideo]) -> None:
         writer = csv.writer(out)
         writer.writerow(["video_name", *map(str, Dimension)])
         writer.writerows([v.name, *(f"{v.mos[d]:.4f}" for d in Dimension)] for v in videos)
+
+
+def _write_sources(file: Path, videos: Iterable[LabelledVideo]) -> None:
+    with file.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out)
+        writer.writerow(["video_name", "source"])
+        writer.writerows([video.name, video.source] for video in videos)
 
 
 def _yes_no(labels: LabelSet, dimension: Dimension) -> Iterator[dict[str, object]]:

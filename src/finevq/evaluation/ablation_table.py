@@ -23,7 +23,7 @@ from finevq.evaluation.contenders import (
 from finevq.evaluation.correlation import krcc, plcc_fitted, srcc
 from finevq.evaluation.measure import Measure, Vector, undefined
 from finevq.evaluation.published import SOURCE, load
-from finevq.evaluation.tables import Column, Row, Table, from_measures, published_rows
+from finevq.evaluation.tables import Column, Row, Table, add_published, from_measures
 from finevq.records import Clip, Failure
 from finevq.vocabulary import DIMENSIONS, levels_of
 
@@ -40,6 +40,11 @@ OUTPUT_STEPS: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("scores, levels, attributes", lambda name: True),
 )
 """Which outputs a head may use, step by step."""
+_STATEMENT = (
+    "The paper's variants are trainings of its 8B model with less of it; such variants are "
+    "compared where they are given, as --model or as --predictions of their scores. Where one "
+    "model alone is given, its outputs are taken away instead, which says nothing about training."
+)
 
 
 def ablation_table(
@@ -60,10 +65,10 @@ def ablation_table(
             for bench in benches
             for key in METRICS
         ],
-        rows=published_rows(load("table6")),
         is_published_comparable=False,
-        notes=[f"Published figures: {SOURCE}, table 6."],
     )
+    add_published(table, load("table6"), f"{SOURCE}, table 6")
+    table.notes.append(_STATEMENT)
     for contender in contenders:
         measures: dict[str, Measure] = {}
         for bench in benches:

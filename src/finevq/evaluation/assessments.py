@@ -47,6 +47,7 @@ class AssessmentSource:
         version: Changes whenever the same video may get another assessment.
         scale: Lowest and highest score.
         cache_dir: Folder of cache files; None: memory only.
+        configuration: Whatever else decides an assessment: a hash of weights and sampling.
     """
 
     def __init__(
@@ -57,13 +58,16 @@ class AssessmentSource:
         version: str,
         scale: tuple[float, float] = (0.0, 100.0),
         cache_dir: Path | None = None,
+        configuration: str = "",
     ) -> None:
         self._assess = assess
         self._name, self._version, self._scale = name, version, scale
         self._known: dict[str, Report] = {}
         self._file: Path | None = None
         if cache_dir is not None:
-            digest = hashlib.sha256(json.dumps([name, version]).encode()).hexdigest()[:12]
+            digest = hashlib.sha256(
+                json.dumps([name, version, configuration]).encode()
+            ).hexdigest()[:12]
             safe = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{name}-{version}")[:60]
             self._file = cache_dir / "assessments" / f"{safe}-{digest}.jsonl"
             self._known = _read(self._file)

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from finevq.datasets.labels import LabelSet
 from finevq.evaluation.assessments import Answerer, AssessmentSource, features_from
 from finevq.evaluation.predictions import Predictions, Progress, predict
-from finevq.records import Clip, Failure
+from finevq.records import Assessment, Clip, Failure
 from finevq.scorer import Scorer
 from finevq.vocabulary import Dimension
 
@@ -41,10 +42,37 @@ class Bench:
     paths: Mapping[str, Path]
     """Video name to file; videos without one can only be looked up in prediction files."""
 
+    is_imitation: bool = False
+    """Other videos in FineVD's layout."""
+    num_left_out: int = 0
+    """Labelled videos that are not in `labels`, since they have no file."""
+
     @property
     def title(self) -> str:
-        """Name of the data set."""
+        """Name of the data set, as in column keys."""
         return self.labels.name
+
+    @property
+    def caption(self) -> str:
+        """Name of the data set as readers see it."""
+        return "synthetic clips in FineVD's layout" if self.is_imitation else self.title
+
+    @property
+    def notes(self) -> list[str]:
+        """What readers of any table on this data set must know."""
+        notes = []
+        if self.is_imitation:
+            notes.append(
+                f"{self.title} stands for {self.caption}: other videos, with labels that follow "
+                "from known faults, not from people."
+            )
+        if self.num_left_out:
+            total = len(self.labels) + self.num_left_out
+            notes.append(
+                f"{self.title}: {self.num_left_out} of {total} labelled videos have no file and "
+                "are left out, for floors too."
+            )
+        return notes
 
     def clips(self, labels: LabelSet | None = None) -> list[Clip]:
         """Return what scorers may see."""
@@ -57,7 +85,8 @@ class Bench:
     @property
     def is_official_finevd(self) -> bool:
         """Whether the test part is FineVD's public held-out list, by its number of videos."""
-        return self.labels.name == "finevd" and len(self.test_labels()) == OFFICIAL_TEST_VIDEOS
+        is_complete = len(self.test_labels()) == OFFICIAL_TEST_VIDEOS
+        return self.labels.name == "finevd" and is_complete and not self.is_imitation
 
     def train_labels(self) -> LabelSet | None:
         """Return the published training part, if there is one."""
@@ -75,6 +104,45 @@ class Options:
     """Random 80:20 splits where a data set publishes none."""
     cache_dir: Path | None = None
     progress: Progress | None = None
+
+
+class Model(Protocol):
+    """What the tables need of a loaded model."""
+
+    @property
+    def name(self) -> str:
+        """Short name, as in tables."""
+
+    @property
+    def version(self) -> str:
+        """Changes with the weights, where whoever trained them thought of it."""
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Lowest and highest score."""
+
+    def assess(self, path: str) -> Assessment:
+        """Assess one video; raises a FineVQError for a bad one."""
+
+
+def from_model(model: Model, configuration: str, cache_dir: Path) -> Contender:
+    """Return a loaded model as a contender whose assessments are kept on disk.
+
+    Args:
+        model: The model.
+        configuration: Hash of its files, see `predictions.fingerprint_folder`.
+        cache_dir: Folder of cache files.
+    """
+    return from_assessments(
+        AssessmentSource(
+            model.assess,
+            name=model.name,
+            version=model.version,
+            scale=model.scale,
+            cache_dir=cache_dir,
+            configuration=configuration,
+        )
+    )
 
 
 def from_assessments(source: AssessmentSource) -> Contender:

@@ -64,6 +64,7 @@ def plcc_fitted(predictions: ArrayLike, mos: ArrayLike, *, num_parameters: int =
     x, y = paired(predictions, mos)
     if reason := why_not_comparable(x, y, at_least=num_parameters + 1):
         return undefined(reason)
+    x, y = _unit(x), _unit(y)
     fitted = fit_logistic(x, y, num_parameters=num_parameters)(x)
     if np.ptp(fitted) == 0:
         return undefined("the logistic fit is constant: predictions do not follow the labels")
@@ -110,6 +111,7 @@ def residual_srcc(predictions: ArrayLike, mos: ArrayLike, overall_mos: ArrayLike
         return undefined(reason)
     if reason := why_not_comparable(control, y, at_least=4):
         return undefined(reason.replace("predictions", "overall MOS"))
+    x, y, control = _unit(x), _unit(y), _unit(control)
     left, right = _residual(x, control), _residual(y, control)
     for name, rest, whole in (("predictions", left, x), ("labels", right, y)):
         if np.std(rest) <= 1e-9 * np.std(whole):
@@ -151,9 +153,10 @@ def pairwise_accuracy(
         return undefined(why_not_comparable(x, y, at_least=2))
     right, counted = 0.0, 0
     for index in range(x.size - 1):  # row by row: N x N would not fit for LSVQ's 28,000 videos
-        gap = y[index + 1 :] - y[index]
+        with np.errstate(over="ignore"):  # an infinite gap has a sign too
+            gap, step = y[index + 1 :] - y[index], x[index + 1 :] - x[index]
         matters = np.abs(gap) > min_difference
-        agreement = np.sign(x[index + 1 :] - x[index]) * np.sign(gap)
+        agreement = np.sign(step) * np.sign(gap)
         right += float(np.sum((1 + agreement[matters]) / 2))
         counted += int(np.sum(matters))
     if not counted:
@@ -173,7 +176,14 @@ def ranks(values: Vector) -> Vector:
     return result
 
 
+def _unit(values: Vector) -> Vector:
+    """Return values with a largest magnitude of 1, so that no product overflows or vanishes."""
+    unit: Vector = values / np.abs(values).max()
+    return unit
+
+
 def _pearson(x: Vector, y: Vector) -> float:
+    x, y = _unit(x), _unit(y)
     a, b = x - x.mean(), y - y.mean()
     a, b = a / np.abs(a).max(), b / np.abs(b).max()  # keeps huge and tiny scales exact
     return float(np.clip(np.dot(a, b) / np.sqrt(np.dot(a, a) * np.dot(b, b)), -1, 1))

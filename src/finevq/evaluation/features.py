@@ -14,16 +14,15 @@ output, which changes nothing).
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from finevq.datasets.matlab import read_matlab
-from finevq.errors import DatasetError, InvalidInputError
+from finevq.errors import InvalidInputError
 from finevq.evaluation.correlation import krcc, plcc_fitted, rmse_fitted, srcc
 from finevq.evaluation.measure import Measure, Vector
 
@@ -69,38 +68,6 @@ class RepeatedResult:
         }
 
 
-def read_features(path: Path, *, variable: str = "") -> Matrix:
-    """Read a feature matrix: one row a video, in the order of the label file.
-
-    Args:
-        path: .mat, .npy, .npz or .csv (header optional, non-numeric columns left out).
-        variable: Name inside a .mat or .npz; empty: `y_pred` (published scores), else the
-            largest matrix.
-
-    Returns:
-        (N, D) float64; NaN and infinity become 0, as in the published protocol.
-
-    Raises:
-        DatasetError: the file cannot be read as a matrix.
-    """
-    readers = {".mat": _from_archive, ".npz": _from_archive, ".npy": _from_npy, ".csv": _from_csv}
-    if path.suffix.lower() not in readers:
-        raise DatasetError(
-            f"{path}: features are read from {', '.join(readers)}, not {path.suffix or 'this'}"
-        )
-    if not path.is_file():
-        raise DatasetError(f"{path}: no such feature file")
-    matrix = np.asarray(readers[path.suffix.lower()](path, variable), dtype=np.float64)
-    if matrix.ndim == 1 or 1 in matrix.shape:
-        matrix = matrix.reshape(-1, 1)
-    if matrix.ndim != 2:
-        raise DatasetError(
-            f"{path}: features have {matrix.ndim} axes; (videos, features) is needed"
-        )
-    result: Matrix = np.where(np.isfinite(matrix), matrix, 0.0)
-    return result
-
-
 def evaluate_features(
     features: Matrix,
     mos: Vector,
@@ -109,6 +76,7 @@ def evaluate_features(
     repeats: int = 100,
     seed: int | None = None,
     higher_is_better: bool = True,
+    num_threads: int = 1,
     progress: Progress | None = None,
 ) -> RepeatedResult:
     """Judge a feature matrix on repeated random 80:20 splits.
@@ -121,6 +89,7 @@ def evaluate_features(
         seed: Seed of the series; None takes VIDEVAL's own 100 splits, so that numbers can be
             compared split by split with the published ones.
         higher_is_better: Direction of the column where `regressor` is none.
+        num_threads: Splits judged at a time; numbers do not depend on it.
         progress: Called with (splits done, splits) after each.
 
     Raises:
@@ -128,7 +97,8 @@ def evaluate_features(
     """
     _check(features, mos, regressor, repeats)
     values: dict[str, list[float]] = {name: [] for name in METRICS}
-    for repeat in range(repeats):
+
+    def judge(repeat: int) -> dict[str, float]:
         train, test = _random_80_20(len(mos), _state(8.8, seed, repeat))
         if regressor == "none":
             predicted = features[test, 0] * (1 if higher_is_better else -1)
@@ -136,10 +106,14 @@ def evaluate_features(
             inner = _state(6.6, seed, repeat)
             predict = _TRAINERS[regressor](features[train], mos[train], inner)
             predicted = predict(features[test])
-        for name, metric in METRICS.items():
-            values[name].append(metric(predicted, mos[test]).value)
-        if progress:
-            progress(repeat + 1, repeats)
+        return {name: metric(predicted, mos[test]).value for name, metric in METRICS.items()}
+
+    with ThreadPoolExecutor(num_threads) as pool:  # the solver lets go of the interpreter's lock
+        for repeat, measured in enumerate(pool.map(judge, range(repeats))):
+            for name, value in measured.items():
+                values[name].append(value)
+            if progress:
+                progress(repeat + 1, repeats)
     return RepeatedResult(
         values=values,
         num_videos=len(mos),
@@ -255,61 +229,6 @@ def _check(features: Matrix, mos: Vector, regressor: str, repeats: int) -> None:
         raise InvalidInputError(
             f"regressor none takes one column of scores, not {features.shape[1]} features"
         )
-
-
-def _from_archive(path: Path, variable: str) -> Any:  # noqa: ANN401 - whatever the file holds
-    if path.suffix.lower() == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            variables: dict[str, Any] = dict(archive)
-    else:
-        variables = read_matlab(path)
-    numeric = {k: v for k, v in variables.items() if np.issubdtype(np.asarray(v).dtype, np.number)}
-    if not variable:
-        variable = (
-            "y_pred"
-            if "y_pred" in numeric
-            else max(numeric, key=lambda name: int(numeric[name].size), default="")
-        )
-    if variable not in numeric:
-        raise DatasetError(
-            f"{path}: no numeric variable {variable!r}; it has {', '.join(numeric) or 'none'}"
-        )
-    return numeric[variable]
-
-
-def _from_npy(path: Path, variable: str) -> Any:  # noqa: ANN401 - whatever the file holds
-    del variable
-    try:
-        return np.load(path, allow_pickle=False)
-    except ValueError as error:
-        raise DatasetError(f"{path}: not a plain NumPy array ({error})") from None
-
-
-def _from_csv(path: Path, variable: str) -> Any:  # noqa: ANN401 - the matrix of a table
-    del variable
-    return np.array(list(_numeric_columns(path))).T
-
-
-def _numeric_columns(path: Path) -> Iterator[list[float]]:
-    import csv
-
-    rows = [row for row in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if row]
-    first = 0 if rows and all(_is_number(cell) for cell in rows[0]) else 1
-    columns = list(zip(*rows[first:], strict=True)) if len(rows) > first else []
-    numeric = [
-        [float(cell) for cell in column] for column in columns if all(map(_is_number, column))
-    ]
-    if not numeric:
-        raise DatasetError(f"{path}: holds no column of numbers")
-    yield from numeric
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 _TRAINERS = {"svr": train_svr, "ridge": train_ridge}

@@ -98,8 +98,10 @@ def metadata_scores(
         model = HistGradientBoostingRegressor(
             max_iter=150, learning_rate=0.05, max_leaf_nodes=15, random_state=seed
         )
-    model.fit(_facts_matrix(train), np.array(train.mos(dimension)))
-    scores: Vector = model.predict(_facts_matrix(test))
+    facts = _facts_matrix(train)
+    is_known = np.isfinite(facts).any(axis=0)  # boosted trees cannot bin a column without a value
+    model.fit(facts[:, is_known], np.array(train.mos(dimension)))
+    scores: Vector = model.predict(_facts_matrix(test)[:, is_known])
     return scores
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from finevq.evaluation.tables import KIND_TITLES, KINDS, Cell, Column, Row, Table, interval_text
+from finevq.evaluation.tables import KINDS, Cell, Column, Row, Table, interval_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,8 @@ class Picture:
     """File name without suffix."""
     alt: str
     png: bytes
+    caption: str = ""
+    """What the colors mean."""
 
 
 def to_html(title: str, tables: Sequence[Table], pictures: Mapping[str, Sequence[Picture]]) -> str:
@@ -41,6 +43,7 @@ def _shown(table: Table, pictures: Sequence[Picture]) -> dict[str, Any]:
         groups[-1]["width"] += 1
     rows = table.ordered_rows()
     return {
+        "key": table.key,
         "title": table.title,
         "groups": groups if any(group["name"] for group in groups) else [],
         "heads": [
@@ -50,7 +53,7 @@ def _shown(table: Table, pictures: Sequence[Picture]) -> dict[str, Any]:
         "sections": [
             {
                 "kind": kind,
-                "title": KIND_TITLES[kind],
+                "title": table.kind_title(kind),
                 "rows": [_row(table, row, starts) for row in rows if row.kind == kind],
             }
             for kind in KINDS
@@ -58,7 +61,11 @@ def _shown(table: Table, pictures: Sequence[Picture]) -> dict[str, Any]:
         ],
         "notes": table.all_notes(),
         "pictures": [
-            {"alt": picture.alt, "data": base64.b64encode(picture.png).decode()}
+            {
+                "alt": picture.alt,
+                "caption": picture.caption,
+                "data": base64.b64encode(picture.png).decode(),
+            }
             for picture in pictures
         ],
     }

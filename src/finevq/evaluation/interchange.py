@@ -1,7 +1,8 @@
 """FineVD's questions and scores for the harnesses of the field, and their answers back.
 
 Export: lmms-eval task files (a YAML per task, a JSON-lines data file, a Python file of the three
-functions that the YAML names) and a VLMEvalKit TSV (index, video, question, options A.., answer).
+functions that the YAML names) and a VLMEvalKit TSV (index, video, question, options A.., answer)
+with the Python file that makes it a video data set there.
 Import: lmms-eval sample logs (JSON lines) and VLMEvalKit result files (TSV or CSV with a
 `prediction` column) as answers to our questions, so that table 2 judges them.
 
@@ -13,7 +14,9 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from finevq.datasets.labels import LabelSet
 from finevq.datasets.questions import AskedQuestion, Question
@@ -23,69 +26,11 @@ from finevq.records import Clip, Failure, Score
 from finevq.vocabulary import DIMENSIONS
 
 LETTERS = "ABCDEF"
-_TASK_YAML = """\
-task: {task}
-dataset_path: json
-dataset_kwargs:
-  data_files:
-    test: {task}.jsonl
-test_split: test
-output_type: generate_until
-doc_to_visual: !function {module}.doc_to_visual
-doc_to_text: !function {module}.doc_to_text
-doc_to_target: answer
-process_results: !function {module}.process_results
-generation_kwargs:
-  max_new_tokens: 16
-  temperature: 0
-  do_sample: false
-metric_list:
-  - metric: {metric}
-    aggregation: !function {module}.aggregate_{metric}
-    higher_is_better: true
-metadata:
-  version: 1.0
-"""
-_TASK_PYTHON = '''\
-"""Functions that the FineVD task files of lmms-eval name; written by finevq."""
-
-import os
-import re
-
-
-def doc_to_visual(doc):
-    """Return the video's path; FINEVD_VIDEOS names the folder of the videos."""
-    return [os.path.join(os.environ.get("FINEVD_VIDEOS", ""), doc["video"])]
-
-
-def doc_to_text(doc, lmms_eval_specific_kwargs=None):
-    """Return the question as the model reads it."""
-    return doc["prompt"]
-
-
-def process_results(doc, results):
-    """Return what the aggregation needs: the answer's key, the prediction and the truth."""
-    said = results[0].strip()
-    if doc["kind"] == "score":
-        found = re.search(r"-?[0-9]+(?:[.][0-9]+)?", said)
-        value = float(found.group()) if found else float("nan")
-        return {"srcc": {"key": doc["key"], "said": value, "truth": float(doc["answer"])}}
-    found = re.match(r"[^A-Za-z]*([A-F])(?![A-Za-z])", said)
-    letter = found.group(1) if found else ""
-    return {"accuracy": {"key": doc["key"], "said": letter, "truth": doc["answer"]}}
-
-
-def aggregate_accuracy(results):
-    """Return the share of right letters."""
-    return sum(r["said"] == r["truth"] for r in results) / max(1, len(results))
-
-
-def aggregate_srcc(results):
-    """Return the rank correlation of scores with MOS."""
-    from scipy.stats import spearmanr
-
-    return float(spearmanr([r["said"] for r in results], [r["truth"] for r in results]).statistic)
-'''
+_MODULES = {
+    "lmms_eval_functions.py.txt": "finevd_functions.py",
+    "vlmevalkit_dataset.py.txt": "finevd_vlmevalkit.py",
+}
+"""Files of `finevq.evaluation.harness` that go out as they are, under another name."""
 
 
 def question_key(asked: AskedQuestion) -> str:
@@ -118,9 +63,8 @@ def export_lmms_eval(
         What was written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    module = "finevd_functions"
-    written = [folder / f"{module}.py"]
-    written[0].write_text(_TASK_PYTHON, encoding="utf-8")
+    written = [_write_module("lmms_eval_functions.py.txt", folder)]
+    template = _harness_file("lmms_eval_task.yaml")
     tasks = [
         (f"finevd_{name.replace(' ', '_')}", "accuracy", [_choice_doc(q) for q in asked])
         for name, asked in questions.items()
@@ -141,7 +85,7 @@ def export_lmms_eval(
             ]
             tasks.append((f"finevd_score_{dimension}", "srcc", docs))
     for task, metric, docs in tasks:
-        yaml = _TASK_YAML.format(task=task, module=module, metric=metric)
+        yaml = template.replace("@TASK@", task).replace("@METRIC@", metric)
         written += [folder / f"{task}.yaml", folder / f"{task}.jsonl"]
         written[-2].write_text(yaml, encoding="utf-8")
         written[-1].write_text("".join(json.dumps(doc) + "\n" for doc in docs), encoding="utf-8")
@@ -160,11 +104,11 @@ def export_all(labels: LabelSet, folder: Path, *, seed: int = 0) -> list[Path]:
     written = export_lmms_eval(sets, labels, folder / "lmms_eval")
     table = folder / "FineVD_questions.tsv"
     export_vlmevalkit((question for asked in sets.values() for question in asked), table)
-    return [*written, table]
+    return [*written, table, _write_module("vlmevalkit_dataset.py.txt", folder)]
 
 
 def export_vlmevalkit(questions: Iterable[Question], path: Path) -> None:
-    """Write questions as a VLMEvalKit TSV of multiple-choice questions."""
+    """Write questions as a TSV of multiple-choice questions, with VLMEvalKit's columns."""
     header = ["index", "video", "question", *LETTERS, "answer", "category", "key"]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter="\t")
@@ -175,20 +119,28 @@ def export_vlmevalkit(questions: Iterable[Question], path: Path) -> None:
             answer = LETTERS[asked.options.index(question.answer)]
             category = " ".join(filter(None, (asked.family, str(asked.dimension or ""))))
             key = question_key(asked)
-            writer.writerow([index, asked.video, asked.text, *options, answer, category, key])
+            video = asked.video.removesuffix(".mp4")  # the kit appends it
+            writer.writerow([index, video, asked.text, *options, answer, category, key])
 
 
 class ImportedAnswers:
     """Answers and scores that another harness collected: an `Answerer` and a `Scorer`.
 
     Args:
-        path: lmms-eval samples (.jsonl) or a VLMEvalKit result (.tsv, .csv).
-        name: Name in tables; the file's name where empty.
+        path: lmms-eval samples (.jsonl), the folder that holds a file of them for each task, or a
+            VLMEvalKit result (.tsv, .csv).
+        name: Name in tables; that of the file or folder where empty.
+
+    Raises:
+        DatasetError: a file is no result of either, or the folder has none.
     """
 
     def __init__(self, path: Path, *, name: str = "") -> None:
         self._name = name or path.stem
-        self._said = _read_lmms_eval(path) if path.suffix == ".jsonl" else _read_vlmevalkit(path)
+        self._said: dict[str, str] = {}
+        for file in _result_files(path):
+            read = _read_lmms_eval if file.suffix == ".jsonl" else _read_vlmevalkit
+            self._said |= read(file)
 
     @property
     def name(self) -> str:
@@ -250,6 +202,16 @@ def option_said(text: str, options: Sequence[str]) -> str | None:
     return max(named, key=len) if named else None
 
 
+def _harness_file(name: str) -> str:
+    return resources.files("finevq.evaluation.harness").joinpath(name).read_text(encoding="utf-8")
+
+
+def _write_module(name: str, folder: Path) -> Path:
+    path = folder / _MODULES[name]
+    path.write_text(_harness_file(name), encoding="utf-8")
+    return path
+
+
 def _choice_doc(question: Question) -> dict[str, str]:
     asked = question.asked
     return {
@@ -261,6 +223,18 @@ def _choice_doc(question: Question) -> dict[str, str]:
     }
 
 
+def _result_files(path: Path) -> list[Path]:
+    """Return the file, or the samples of a folder; of two runs of a task, the later counts."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.rglob("*_samples_*.jsonl"), key=lambda file: file.name)
+    if not files:
+        raise DatasetError(
+            f"{path}: holds no *_samples_*.jsonl; run lmms-eval with --log_samples, or name a file"
+        )
+    return files
+
+
 def _read_lmms_eval(path: Path) -> dict[str, str]:
     said: dict[str, str] = {}
     for number, line in enumerate(_lines(path), start=1):
@@ -269,10 +243,21 @@ def _read_lmms_eval(path: Path) -> dict[str, str]:
             found = entry.get("filtered_resps") or entry["resps"]
             while isinstance(found, list):
                 found = found[0]
-            said[entry["doc"]["key"]] = str(found)
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+            said[_key_of(entry)] = str(found)
+        except (ValueError, KeyError, TypeError, IndexError, StopIteration) as error:
             raise DatasetError(f"{path}, line {number}: not a sample ({error!r})") from None
     return said
+
+
+def _key_of(entry: Mapping[str, Any]) -> str:
+    """Return the key of a sample's question.
+
+    Saved samples carry no doc (evaluation_tracker.py of lmms-eval 0.7 drops it), but what
+    `process_results` of our task files returned, and that repeats the key.
+    """
+    if "doc" in entry:
+        return str(entry["doc"]["key"])
+    return str(next(v["key"] for v in entry.values() if isinstance(v, dict) and "key" in v))
 
 
 def _read_vlmevalkit(path: Path) -> dict[str, str]:

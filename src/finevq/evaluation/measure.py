@@ -71,8 +71,8 @@ def why_not_comparable(predictions: Vector, labels: Vector, *, at_least: int) ->
         return f"{num_bad} of {predictions.size} pairs hold NaN or infinity"
     if predictions.size < at_least:
         return f"{predictions.size} pairs are too few: at least {at_least} are needed"
-    if np.ptp(predictions) == 0:
+    if predictions.min() == predictions.max():
         return "predictions are constant"
-    if np.ptp(labels) == 0:
+    if labels.min() == labels.max():
         return "labels are constant"
     return ""

@@ -1,22 +1,31 @@
 """Plots of the reports: bars with intervals, and predictions against MOS with the logistic fit.
 
-Drawn with matplotlib's object interface (no global state), returned as PNG bytes.
+Returned as PNG bytes.
 """
 
-import io
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from finevq.datasets.figure_style import (
+    FILL,
+    GREY,
+    INK,
+    LINE,
+    SOFT,
+    WARM,
+    new_figure,
+    style_axes,
+    to_png,
+)
 from finevq.evaluation.correlation import plcc_fitted, srcc
 from finevq.evaluation.logistic import fit_logistic
 from finevq.evaluation.measure import Vector
 from finevq.evaluation.tables import Column, Row, Table
 
-_COLORS = {"published": "#9aa5b1", "method": "#2456a6", "floor": "#d9822b"}
-_INK, _SOFT, _LINE = "#1c2430", "#5d6877", "#dfe4ea"
+_COLORS = {"published": GREY, "method": FILL, "floor": WARM}
 _MAX_PUBLISHED = 3
 
 
@@ -36,14 +45,14 @@ def bars(table: Table, columns: Sequence[Column], *, value_name: str) -> bytes:
     num_lines = math.ceil(len(chosen) / per_line)
     num_rows = max(len(_drawn_rows(table, column)) for column in chosen)
     height = num_lines * (0.26 * num_rows + 0.9)
-    figure = _figure(max(4.2, 3.4 * per_line), height)
+    figure = new_figure(max(4.2, 3.4 * per_line), height)
     for place, column in enumerate(chosen):
         axes = figure.add_subplot(num_lines, per_line, place + 1)
         _draw_bars(axes, table, column)
-        axes.set_title(column.group or column.title, fontsize=10, color=_INK, loc="left")
+        axes.set_title(column.group or column.title, fontsize=10, color=INK, loc="left")
         if place // per_line == num_lines - 1:
-            axes.set_xlabel(value_name, fontsize=8, color=_SOFT)
-    return _png(figure)
+            axes.set_xlabel(value_name, fontsize=8, color=SOFT)
+    return to_png(figure)
 
 
 def scatter(predictions: Vector, mos: Vector, *, title: str, scale: str = "MOS") -> bytes:
@@ -58,7 +67,7 @@ def scatter(predictions: Vector, mos: Vector, *, title: str, scale: str = "MOS")
     Returns:
         A PNG; without a curve where the fit is undefined.
     """
-    figure = _figure(4.6, 4.0)
+    figure = new_figure(4.6, 4.0)
     axes = figure.add_subplot(1, 1, 1)
     axes.scatter(predictions, mos, s=14, color=_COLORS["method"], alpha=0.35, linewidths=0)
     rank, linear = srcc(predictions, mos), plcc_fitted(predictions, mos)
@@ -69,14 +78,14 @@ def scatter(predictions: Vector, mos: Vector, *, title: str, scale: str = "MOS")
         f"{name} {measure.value:.3f}" if measure.is_defined else f"{name} undefined"
         for name, measure in (("SRCC", rank), ("PLCC", linear))
     ]
-    axes.set_title(title, fontsize=10, color=_INK, loc="left", pad=22)
+    axes.set_title(title, fontsize=10, color=INK, loc="left", pad=22)
     subtitle = f"{',  '.join(numbers)},  {predictions.size} videos"
-    axes.text(0, 1.03, subtitle, transform=axes.transAxes, fontsize=8.5, color=_SOFT)
-    axes.set_xlabel("predicted score", fontsize=9, color=_SOFT)
-    axes.set_ylabel(scale, fontsize=9, color=_SOFT)
-    _style(axes)
-    axes.grid(color=_LINE, linewidth=0.6)
-    return _png(figure)
+    axes.text(0, 1.03, subtitle, transform=axes.transAxes, fontsize=8.5, color=SOFT)
+    axes.set_xlabel("predicted score", fontsize=9, color=SOFT)
+    axes.set_ylabel(scale, fontsize=9, color=SOFT)
+    style_axes(axes)
+    axes.grid(color=LINE, linewidth=0.6)
+    return to_png(figure)
 
 
 def _drawn_rows(table: Table, column: Column) -> list[Row]:
@@ -97,35 +106,14 @@ def _draw_bars(axes: Any, table: Table, column: Column) -> None:  # noqa: ANN401
         end = value
         if cell.interval is not None and not math.isnan(cell.interval.low):
             low, high = cell.interval.low, cell.interval.high
-            axes.plot([low, high], [place, place], color=_INK, linewidth=1.1)
+            axes.plot([low, high], [place, place], color=INK, linewidth=1.1)
             end = max(value, high)
         text = f"{value:.{column.digits}f}"
-        axes.text(max(end, 0) + 0.02, place, text, va="center", fontsize=7.5, color=_INK)
+        axes.text(max(end, 0) + 0.02, place, text, va="center", fontsize=7.5, color=INK)
     axes.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=8)
     axes.set_ylim(max(len(rows), 3) - 0.4, -0.6)  # a lone bar stays a bar
     values = [row.cells[column.key].measure.value for row in rows]
     axes.set_xlim(min(0.0, *values, 0.0), 1.18 * max(1.0, *values, 1.0))
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
-    _style(axes)
-    axes.grid(axis="x", color=_LINE, linewidth=0.6)
-
-
-def _figure(width: float, height: float) -> Any:  # noqa: ANN401 - matplotlib ships no types
-    from matplotlib.figure import Figure  # the evaluation extra
-
-    return Figure(figsize=(width, height), dpi=144, layout="constrained")
-
-
-def _style(axes: Any) -> None:  # noqa: ANN401 - matplotlib
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(_LINE)
-    axes.tick_params(colors=_SOFT, labelsize=8, length=0)
-    axes.set_axisbelow(True)
-
-
-def _png(figure: Any) -> bytes:  # noqa: ANN401 - matplotlib
-    out = io.BytesIO()
-    figure.savefig(out, format="png")
-    return out.getvalue()
+    style_axes(axes)
+    axes.grid(axis="x", color=LINE, linewidth=0.6)

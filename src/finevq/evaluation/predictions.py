@@ -15,6 +15,7 @@ from pathlib import Path
 from finevq.datasets.labels import LabelSet
 from finevq.errors import DatasetError, InvalidInputError
 from finevq.records import Clip, Failure, Score
+from finevq.report.text import text_of_cell
 from finevq.scorer import Scorer
 from finevq.vocabulary import Dimension
 
@@ -148,6 +149,17 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()[:32]
 
 
+def fingerprint_folder(folder: Path) -> str:
+    """Return 16 hex digits over the files of a model folder; texts about it do not count.
+
+    A model that was trained again, or samples a video differently, never meets the scores that its
+    predecessor left in a cache, even under the same version.
+    """
+    files = sorted(f for f in folder.rglob("*") if f.is_file() and f.suffix not in {".md", ".txt"})
+    parts = [[file.relative_to(folder).as_posix(), fingerprint(file)] for file in files]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
 def _read_cache(path: Path) -> dict[str, dict[Dimension, float]]:
     known: dict[str, dict[Dimension, float]] = {}
     if not path.is_file():
@@ -218,7 +230,8 @@ def read_predictions(path: Path) -> dict[str, dict[Dimension, float]]:
         raise DatasetError(f"{path}: holds no predictions")
     lowered = {(name or "").strip().lower(): name for name in rows[0]}
     name_column = _find(lowered, ("video", "name", "video_name", "file", "filename", "path"))
-    columns = {d: lowered[str(d)] for d in Dimension if str(d) in lowered}
+    found = {d: _find(lowered, (str(d), f"{d}_score")) for d in Dimension}
+    columns = {dimension: column for dimension, column in found.items() if column}
     if Dimension.OVERALL not in columns:
         other = _find(lowered, ("score", "prediction", "pred", "mos", "y_pred"))
         if other:
@@ -243,7 +256,7 @@ def _by_name(
             values = {d: float(row[column]) for d, column in columns.items() if row[column]}
         except (TypeError, ValueError):
             raise DatasetError(f"{path}, row {line}: a score is not a number") from None
-        name = row[name_column]
+        name = text_of_cell(row[name_column])
         if name in found:
             raise DatasetError(f"{path}, row {line}: {name} comes twice")
         found[name] = values

@@ -30,7 +30,7 @@ from finevq.evaluation.contenders import Bench, Contender, Options
 from finevq.evaluation.floors import TextOnlySolver, majority_answer
 from finevq.evaluation.measure import Measure, Vector, undefined
 from finevq.evaluation.published import SOURCE, load
-from finevq.evaluation.tables import Cell, Column, Kind, Row, Table, published_rows
+from finevq.evaluation.tables import Cell, Column, Kind, Row, Table, add_published
 from finevq.evaluation.uncertainty import bootstrap_interval
 from finevq.records import Failure
 from finevq.vocabulary import FAULT_DIMENSIONS
@@ -62,7 +62,7 @@ def question_tables(
     sets = question_sets(bench.test_labels(), options.seed)
     main = Table(
         key="table2",
-        title=f"Questions on {bench.title}: accuracy",
+        title=f"Questions on {bench.caption}: accuracy",
         columns=[_main_column(key) for key in sets],
         is_published_comparable=not paper or bench.is_official_finevd,
         notes=[
@@ -74,13 +74,12 @@ def question_tables(
     )
     detail = Table(
         key="table2-detail",
-        title=f"Questions on {bench.title}: what accuracy hides",
+        title=f"Questions on {bench.caption}: what accuracy hides",
         columns=_detail_columns(sets),
         notes=["AUROC of the probability of yes; ECE of the confidence in the given answer."],
     )
     if paper:
-        main.rows += published_rows(load("table2"))
-        main.notes.append(f"Published figures: {SOURCE}, table 2.")
+        add_published(main, load("table2"), f"{SOURCE}, table 2")
     for contender in contenders:
         if contender.answerer is not None:
             ask = _asker(contender.answerer, bench)

@@ -25,7 +25,7 @@ from finevq.evaluation.tables import Column, Table, to_csv, to_latex, to_markdow
 from finevq.scorer import Scorer
 
 PAPER_TABLES = (1, 2, 3, 4, 5, 6, 7)
-FORMATS = ("md", "csv", "tex", "html")
+_SCATTER_CAPTION = "A point a video; orange: the 4-parameter logistic behind PLCC and RMSE."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +59,34 @@ class Report:
                 path.write_bytes(picture.png)
                 written.append(path)
         return written
+
+
+def choose_tables(wanted: str, benches: Mapping[str, Bench]) -> list[int]:
+    """Return the numbers of the tables to compute.
+
+    Args:
+        wanted: Numbers with commas; empty: every table that the data sets allow.
+        benches: Data sets by name.
+
+    Raises:
+        InvalidInputError: something else than numbers from 1 to 7, or there is no data set.
+
+    >>> choose_tables("2, 1,2", {"finevd": None})
+    [1, 2]
+    """
+    if not benches:
+        raise InvalidInputError(
+            "no data set is given: --data finevd=FOLDER, or --synthetic FOLDER for clips made by "
+            "finevq data synthesize"
+        )
+    words = [word.strip() for word in wanted.split(",") if word.strip()]
+    if unknown := [word for word in words if word not in map(str, PAPER_TABLES)]:
+        raise InvalidInputError(f"table {unknown[0]!r}: the paper has tables 1 to 7")
+    if words:
+        return sorted({int(word) for word in words})
+    has_finevd, has_others = "finevd" in benches, set(benches) != {"finevd"}
+    allowed = {3: has_others, 4: has_finevd and has_others, 5: has_finevd and has_others, 7: True}
+    return [number for number in PAPER_TABLES if allowed.get(number, has_finevd)]
 
 
 def run_tables(
@@ -97,7 +125,9 @@ def run_tables(
             tables = [runtime_table(bench, contenders, num_frames or {}, timed=timed)]
         else:
             tables = _finevd_tables(number, benches, others, contenders, options)
+        used = _benches_of(number, benches, others)
         for table in tables:
+            table.notes += [note for bench in used for note in bench.notes]
             if all(table.key != known.key for known in report.tables):
                 report.tables.append(table)
                 report.pictures[table.key] = _pictures(table)
@@ -106,11 +136,22 @@ def run_tables(
     return report
 
 
+def _benches_of(
+    number: int, benches: Mapping[str, Bench], others: Sequence[Bench]
+) -> Sequence[Bench]:
+    if number in {1, 2}:
+        return [benches["finevd"]]
+    if number == 3:
+        return others
+    return list(benches.values())[: 1 if number == 7 else None]
+
+
 def evaluate_predictions(bench: Bench, contenders: Sequence[Contender], options: Options) -> Report:
     """Judge scorers on one data set: the tables of `finevq evaluate scores`."""
     tables = scoring_tables(bench, contenders, options, paper=False)
-    report = Report(title=f"finevq: scores on {bench.title}", tables=tables)
+    report = Report(title=f"finevq: scores on {bench.caption}", tables=tables)
     for table in tables:
+        table.notes += bench.notes
         report.pictures[table.key] = _pictures(table)
     report.pictures["table1"] += _scatters(bench, contenders, options)
     return report
@@ -152,8 +193,15 @@ def _pictures(table: Table) -> list[Picture]:
         return []
     name = columns[0].title
     alt = f"{table.title}: {name} of each method as bars, with 95 % intervals where computed"
+    kinds = {row.kind for row in table.rows}
+    words = {
+        "published": "gray: published, the best three",
+        "method": "blue: measured here",
+        "floor": "orange: floors, without the video",
+    }
+    caption = "; ".join(text for kind, text in words.items() if kind in kinds)
     png = plots.bars(table, columns, value_name=name)
-    return [Picture(name=table.key, alt=alt, png=png)]
+    return [Picture(name=table.key, alt=alt, png=png, caption=caption)]
 
 
 def _drawn_columns(table: Table) -> list[Column]:
@@ -181,9 +229,9 @@ def _scatters(bench: Bench, contenders: Sequence[Contender], options: Options) -
         scores = oriented_overall(run_scorer(contender, bench, labels, options), labels)
         known = np.isfinite(scores)
         if known.sum() > 1:
-            title = f"{contender.name} on {bench.title}"
+            title = f"{contender.name} on {bench.caption}"
             png = plots.scatter(scores[known], mos[known], title=title)
             alt = f"Overall scores of {contender.name} against MOS, with the logistic fit"
             name = f"scatter-{contender.name}".replace("/", "-").replace(" ", "-")
-            pictures.append(Picture(name=name, alt=alt, png=png))
+            pictures.append(Picture(name=name, alt=alt, png=png, caption=_SCATTER_CAPTION))
     return pictures

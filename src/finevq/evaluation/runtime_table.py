@@ -4,6 +4,7 @@ As in the paper: total seconds for the set of clips, and frames a second. Nothin
 one clip is scored beforehand so that loading is not counted.
 """
 
+import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from finevq.evaluation.contenders import Bench, Contender
 from finevq.evaluation.measure import Measure, undefined
 from finevq.evaluation.published import SOURCE, load
-from finevq.evaluation.tables import Column, Row, Table, from_measures, published_rows
+from finevq.evaluation.tables import Column, Row, Table, add_published, from_measures
 from finevq.records import Clip, Failure
 from finevq.scorer import Scorer
 
@@ -42,16 +43,20 @@ def runtime_table(
             Column(key="seconds", title="seconds", higher_is_better=False, digits=2),
             Column(key="fps", title="frames/s", digits=1),
         ],
-        rows=published_rows(load("table7")),
         is_published_comparable=False,
         notes=[
-            f"Published figures: {SOURCE}, table 7: ten 2K videos of 240 frames, on an RTX A6000 "
-            "or in MATLAB.",
-            f"Ours: {len(clips)} clips of {bench.title}, "
+            f"Ours: {len(clips)} files of {bench.caption}, "
             f"{sum(num_frames.get(clip.name, 0) for clip in clips)} frames, on "
             f"{platform.machine()} {platform.system()}, everything from file to score.",
         ],
     )
+    setting = "ten 2K videos of 240 frames, on an RTX A6000 or in MATLAB"
+    add_published(table, load("table7"), f"{SOURCE}, table 7 ({setting})")
+    if hasattr(os, "getloadavg"):
+        table.notes.append(
+            f"When it began, {os.getloadavg()[0]:.1f} processes wanted the {os.cpu_count()} cores; "
+            "more than there are cores means that other work slowed this down."
+        )
     for contender in contenders:
         scorer = (timed or {}).get(contender.name, contender.scorer)
         table.rows.append(_row(contender.name, scorer, clips, num_frames))

@@ -24,7 +24,7 @@ from finevq.evaluation.correlation import (
 from finevq.evaluation.floors import METADATA_REGRESSORS, has_metadata, metadata_scores
 from finevq.evaluation.measure import Measure, Vector, undefined
 from finevq.evaluation.published import SOURCE, load
-from finevq.evaluation.tables import Cell, Column, Kind, Row, Table, published_rows
+from finevq.evaluation.tables import Cell, Column, Kind, Row, Table, add_published
 from finevq.evaluation.uncertainty import bootstrap_comparison, bootstrap_interval, williams_test
 from finevq.vocabulary import Dimension
 
@@ -70,14 +70,14 @@ def scoring_tables(
     dimensions = test.dimensions
     main = Table(
         key="table1",
-        title=f"Quality scoring on {bench.title}",
+        title=f"Quality scoring on {bench.caption}",
         columns=_columns(dimensions, list(MAIN_METRICS)),
         is_published_comparable=not paper or bench.is_official_finevd,
         notes=_main_notes(test, options),
     )
     detail = Table(
         key="table1-detail",
-        title=f"Quality scoring on {bench.title}: what the usual metrics hide",
+        title=f"Quality scoring on {bench.caption}: what the usual metrics hide",
         columns=_columns(dimensions, [*DETAIL_METRICS, "residual", "partial"]),
         notes=[
             "residual SRCC: rank correlation after both sides are regressed on the overall MOS; "
@@ -87,8 +87,7 @@ def scoring_tables(
         ],
     )
     if paper:
-        main.rows += published_rows(load("table1"))
-        main.notes.append(f"Published figures: {SOURCE}, table 1 (their own test split).")
+        add_published(main, load("table1"), f"{SOURCE}, table 1 (their own test split)")
     overall: dict[str, Vector] = {}
     for contender in contenders:
         said = run_scorer(contender, bench, test, options)
@@ -205,8 +204,8 @@ def _main_notes(test: LabelSet, options: Options) -> list[str]:
     ]
     if options.num_resamples:
         notes.append(
-            f"Brackets: 95 % bootstrap intervals of SRCC, {options.num_resamples} resamples of "
-            "whole sources."
+            f"Brackets (small print on the page): 95 % bootstrap intervals of SRCC, "
+            f"{options.num_resamples} resamples of whole sources."
         )
     return notes
 

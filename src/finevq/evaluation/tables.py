@@ -14,14 +14,20 @@ from typing import Literal
 
 from finevq.evaluation.measure import Measure
 from finevq.evaluation.uncertainty import Interval
+from finevq.report.text import printable_text, spreadsheet_text
 
 Kind = Literal["method", "published", "floor"]
 _NOT_COMPARABLE = (
     "Published figures are of other videos, training or machines: they stand for orientation and "
     "take no part in the marks."
 )
+_LATEX = str.maketrans(
+    {letter: rf"\{letter}" for letter in "&%_#${}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
+)
 KINDS: tuple[Kind, ...] = ("published", "method", "floor")
-KIND_TITLES: Mapping[Kind, str] = {
+_KIND_TITLES: Mapping[Kind, str] = {
     "published": "published",
     "method": "measured here",
     "floor": "floors, without the video",
@@ -78,6 +84,12 @@ class Table:
     is_published_comparable: bool = True
     """Whether published figures rest on the same videos and protocol, so that they take part in
     the marks."""
+
+    def kind_title(self, kind: Kind) -> str:
+        """Return the heading above the rows of a kind."""
+        if kind == "published" and not self.is_published_comparable:
+            return "published, for orientation"
+        return _KIND_TITLES[kind]
 
     def ordered_rows(self) -> list[Row]:
         """Return published figures, then methods, then floors."""
@@ -141,7 +153,8 @@ class Table:
     def all_notes(self) -> list[str]:
         """Return everything to print below the table."""
         row_notes = [f"{row.name}: {row.note}." for row in self.rows if row.note]
-        apart = [] if self.is_published_comparable else [_NOT_COMPARABLE]
+        has_published = any(row.kind == "published" for row in self.rows)
+        apart = [_NOT_COMPARABLE] if has_published and not self.is_published_comparable else []
         return [*self.notes, *apart, *row_notes, *self.floor_warnings(), *self.undefined_cells()]
 
 
@@ -150,12 +163,20 @@ def from_measures(measures: Mapping[str, Measure]) -> dict[str, Cell]:
     return {key: Cell(measure) for key, measure in measures.items()}
 
 
-def published_rows(figures: Mapping[str, Mapping[str, float]]) -> list[Row]:
-    """Return a published table as rows."""
-    return [
+def add_published(table: Table, figures: Mapping[str, Mapping[str, float]], source: str) -> None:
+    """Add a published table's rows, those with a figure in one of the columns, and their source."""
+    keys = {column.key for column in table.columns}
+    rows = [
         Row(name=name, kind="published", cells={k: Cell(Measure(v)) for k, v in values.items()})
         for name, values in figures.items()
+        if keys & values.keys()
     ]
+    table.rows += rows
+    table.notes.append(
+        f"Published figures: {source}."
+        if rows
+        else f"{source} has no published figures for these columns."
+    )
 
 
 def to_markdown(table: Table) -> str:
@@ -167,9 +188,9 @@ def to_markdown(table: Table) -> str:
     for row in table.ordered_rows():
         if row.kind != kind:
             kind = row.kind
-            lines.append(f"| *{KIND_TITLES[row.kind]}* |{' |' * len(heads)}")
+            lines.append(f"| *{table.kind_title(row.kind)}* |{' |' * len(heads)}")
         cells = [_markdown_cell(table, row, column) for column in table.columns]
-        lines.append(f"| {row.name} | {' | '.join(cells)} |")
+        lines.append(f"| {_markdown(row.name)} | {' | '.join(cells)} |")
     notes = [f"- {note}" for note in table.all_notes()]
     return "\n".join([*lines, "", *notes]).rstrip() + "\n"
 
@@ -188,7 +209,7 @@ def to_csv(table: Table) -> str:
             bounds = (interval.low, interval.high) if interval else (math.nan, math.nan)
             value = cell.measure.value if cell else math.nan
             values += ["" if math.isnan(v) else repr(float(v)) for v in (value, *bounds)]
-        writer.writerow([row.name, row.kind, *values])
+        writer.writerow([spreadsheet_text(row.name), row.kind, *values])
     return out.getvalue()
 
 
@@ -207,7 +228,7 @@ def to_latex(table: Table) -> str:
             kind = row.kind
             width = len(table.columns) + 1
             lines.append(
-                rf"\midrule\multicolumn{{{width}}}{{l}}{{\emph{{{KIND_TITLES[row.kind]}}}}}\\"
+                rf"\midrule\multicolumn{{{width}}}{{l}}{{\emph{{{table.kind_title(row.kind)}}}}}\\"
             )
         cells = [_latex_cell(table, row, column) for column in table.columns]
         lines.append(rf"{_latex(row.name)} & {' & '.join(cells)} \\")
@@ -230,6 +251,10 @@ def _value(row: Row, column: Column) -> float | None:
 def _head(column: Column) -> str:
     arrow = "↑" if column.higher_is_better else "↓"
     return f"{column.group} {column.title} {arrow}".strip()
+
+
+def _markdown(text: str) -> str:
+    return printable_text(text).replace("|", "\\|")
 
 
 def _markdown_cell(table: Table, row: Row, column: Column) -> str:
@@ -258,7 +283,4 @@ def _latex_cell(table: Table, row: Row, column: Column) -> str:
 
 
 def _latex(text: str) -> str:
-    text = text.replace("↑", r"$\uparrow$").replace("↓", r"$\downarrow$")
-    for letter in "&%_#":
-        text = text.replace(letter, rf"\{letter}")
-    return text
+    return printable_text(text).translate(_LATEX)

@@ -54,9 +54,7 @@ def load(
         MissingExtraError: a whole model needs torch, which is not installed.
     """
     settings = settings or load_settings()
-    folder = NANO_FOLDER if model == NANO else Path(model)
-    if not folder.is_dir() and hub.looks_like_repository(model.partition("@")[0]):
-        folder = hub.fetch(model, revision=revision, offline=settings.offline)
+    folder = find_folder(model, settings, revision=revision)
     if (folder / DECODER_FILE).is_file():
         return _load_exported(folder, settings)
     if not (folder / CONFIG_FILE).is_file():
@@ -77,6 +75,20 @@ def load(
         compat=compat,
     )
     return load_torch_session(folder, settings=settings, options=options)
+
+
+def find_folder(model: str, settings: Settings, *, revision: str | None = None) -> Path:
+    """Return the folder of a model's files, fetched where it is on the hub; it may not exist.
+
+    Args:
+        model: A preset, a folder or a hub id, as in `load`.
+        settings: Whether the network may be used.
+        revision: Commit, tag or branch of a hub id.
+    """
+    folder = NANO_FOLDER if model == NANO else Path(model)
+    if not folder.is_dir() and hub.looks_like_repository(model.partition("@")[0]):
+        folder = hub.fetch(model, revision=revision, offline=settings.offline)
+    return folder
 
 
 def _load_exported(folder: Path, settings: Settings) -> Session:

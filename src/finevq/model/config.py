@@ -5,13 +5,13 @@ A checkpoint folder holds this tree as config.json beside its weights; the two n
 """
 
 import dataclasses
-import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from finevq.errors import CheckpointError
 from finevq.records import VideoInputConfig
+from finevq.trees import build_tree
 
 __all__ = [
     "ImageEncoderConfig",
@@ -157,30 +157,5 @@ class ModelConfig:
         Raises:
             CheckpointError: a field is missing, unknown or of the wrong kind.
         """
-        built: ModelConfig = _build(cls, values, "config.json")
+        built: ModelConfig = build_tree(cls, values, error=CheckpointError, where="config.json:")
         return built
-
-
-def _build(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401  # any dataclass field
-    if dataclasses.is_dataclass(kind):
-        if not isinstance(value, Mapping):
-            raise CheckpointError(f"{where}: expected an object, found {value!r}")
-        hints = get_type_hints(kind)
-        known = {spec.name for spec in dataclasses.fields(kind)}
-        if unknown := sorted(set(value) - known):
-            raise CheckpointError(
-                f"{where}: unknown field {unknown[0]!r}; known: {', '.join(sorted(known))}"
-            )
-        parts = {key: _build(hints[key], item, f"{where}: {key}") for key, item in value.items()}
-        try:
-            return kind(**parts)  # type: ignore[operator]  # a dataclass type is callable
-        except TypeError as error:
-            raise CheckpointError(f"{where}: {error}") from None
-    origin = get_origin(kind)
-    if origin is tuple:
-        return tuple(_build(get_args(kind)[0], item, where) for item in value)
-    if origin is Literal and value not in get_args(kind):
-        raise CheckpointError(f"{where}: {value!r} is not one of {get_args(kind)}")
-    if origin in (Union, types.UnionType, Mapping, Literal) or kind in (str, bool, Any):
-        return value
-    return kind(value) if kind in (int, float) else value

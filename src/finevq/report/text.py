@@ -3,6 +3,7 @@
 import unicodedata
 
 _JOINERS = "\u200c\u200d"  # invisible too, but parts of Persian words and of emoji
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def portable_text(text: str) -> str:
@@ -27,6 +28,27 @@ def printable_text(text: str) -> str:
         character if _is_harmless(character) else character.encode("unicode_escape").decode("ascii")
         for character in portable_text(text)
     )
+
+
+def spreadsheet_text(text: str) -> str:
+    """Return text for a CSV cell that no spreadsheet takes for a formula.
+
+    What begins with =, +, -, @, a tab or a line break gets an apostrophe in front, and so does what
+    would then look like it, so that no two texts become one.
+
+    >>> spreadsheet_text("=1+1.mp4"), spreadsheet_text("a=1.mp4"), spreadsheet_text("'@x")
+    ("'=1+1.mp4", 'a=1.mp4', "''@x")
+    """
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULA_STARTS) else text
+
+
+def text_of_cell(cell: str) -> str:
+    """Return the text that `spreadsheet_text` made the cell of.
+
+    >>> text_of_cell("'=1+1.mp4"), text_of_cell("'quoted'")
+    ('=1+1.mp4', "'quoted'")
+    """
+    return cell[1:] if cell[:1] == "'" and spreadsheet_text(cell) != cell else cell
 
 
 def _is_harmless(character: str) -> bool:

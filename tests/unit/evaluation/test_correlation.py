@@ -137,3 +137,32 @@ def test_the_overall_score_has_no_residual_order():
 def test_pairs_closer_than_the_threshold_are_not_counted():
     assert pairwise_accuracy([2, 1, 9], [1.0, 1.1, 5.0], min_difference=0.5).value == 1.0
     assert not pairwise_accuracy([1, 2], [1.0, 1.1], min_difference=0.5).is_defined
+
+
+_anything = st.lists(
+    st.tuples(*[st.floats(allow_nan=True, allow_infinity=True) | st.integers(-3, 3)] * 3),
+    max_size=12,
+)
+_METRICS_OF_TWO = (srcc, krcc, plcc, plcc_fitted, pairwise_accuracy)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_anything)
+def test_whatever_comes_in_a_number_in_range_or_a_reason_comes_out(rows):
+    x, y, z = np.array(rows, dtype=float).reshape(-1, 3).T
+    measures = [metric(x, y) for metric in _METRICS_OF_TWO]
+    measures += [residual_srcc(x, y, z), partial_srcc(x, y, z)]
+    for measure in measures:
+        assert measure.is_defined == math.isfinite(measure.value)
+        assert not measure.is_defined or -1 <= measure.value <= 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(_series, st.randoms(use_true_random=False))
+def test_the_order_of_videos_does_not_matter(rows, random):
+    mixed = list(rows)
+    random.shuffle(mixed)
+    for metric in (srcc, krcc, plcc, pairwise_accuracy):
+        one, two = (metric(*np.array(r, dtype=float).T) for r in (rows, mixed))
+        assert one.is_defined == two.is_defined
+        assert not one.is_defined or one.value == pytest.approx(two.value, abs=1e-9)

@@ -5,7 +5,8 @@ import pytest
 
 from finevq.errors import DatasetError, InvalidInputError
 from finevq.evaluation.feature_files import evaluate_feature_file
-from finevq.evaluation.features import evaluate_features, read_features
+from finevq.evaluation.feature_matrix import read_features
+from finevq.evaluation.features import evaluate_features
 
 
 def _synthetic(num=80, seed=0):
@@ -75,21 +76,99 @@ def test_matrices_are_read_from_every_format_and_nan_becomes_zero(tmp_path):
     with (tmp_path / "f.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["name", "a", "b", "c"], *[["v", *row] for row in matrix]])
     for name in ("f.npy", "f.npz", "f.csv"):
-        np.testing.assert_array_equal(read_features(tmp_path / name), expected)
+        found = read_features(tmp_path / name)
+        np.testing.assert_array_equal(found.values, expected)
+        assert found.notes == ["1 values are NaN, infinite or empty and count as 0"]
 
 
 def test_unreadable_features_are_named(tmp_path):
     (tmp_path / "f.txt").write_text("1 2")
     (tmp_path / "broken.mat").write_bytes(b"not matlab")
     (tmp_path / "words.csv").write_text("a,b\nx,y\n")
+    (tmp_path / "ragged.csv").write_text("a,b\n1,2\n3\n")
+    (tmp_path / "broken.npz").write_bytes(b"not numpy")
+    np.save(tmp_path / "words.npy", np.array(["x", "y"]))
     for name, message in (
         ("f.txt", "are read from .mat"),
         ("missing.npy", "no such feature file"),
         ("broken.mat", "cannot be read as MATLAB"),
         ("words.csv", "no column of numbers"),
+        ("ragged.csv", "row 3: 1 cells, the first row has 2"),
+        ("words.npy", "no matrix of real numbers"),
+        ("broken.npz", "not a NumPy archive"),
     ):
         with pytest.raises(DatasetError, match=message):
             read_features(tmp_path / name)
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """A label file and a feature matrix that explains it."""
+    features, mos = _synthetic()
+    rows = [[f"v{i}.mp4", value] for i, value in enumerate(mos)]
+    path = tmp_path / "labels.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([["name", "mos"], *rows])
+    return path, features
+
+
+def _judged(features, labels, **kwargs):
+    return evaluate_feature_file(features, labels, regressor="ridge", repeats=3, **kwargs)
+
+
+def test_named_rows_pair_with_labels_in_any_order(labelled, tmp_path):
+    labels, features = labelled
+    np.save(tmp_path / "f.npy", features)
+    order = np.random.default_rng(0).permutation(len(features))
+    rows = [[f"folder/v{i}.avi", *features[i]] for i in order]
+    rows.append(["unlabelled.mp4", *features[0]])
+    header = ["video", *(f"f{i}" for i in range(6))]
+    with (tmp_path / "f.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    assert (
+        _judged(tmp_path / "f.csv", labels)["srcc"] == _judged(tmp_path / "f.npy", labels)["srcc"]
+    )
+    with (tmp_path / "f.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows[:-2]])
+    with pytest.raises(DatasetError, match=f"no features of 1 of 80 labelled videos: v{order[-1]}"):
+        _judged(tmp_path / "f.csv", labels)
+    with (tmp_path / "f.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows, rows[0]])
+    with pytest.raises(DatasetError, match="1 rows name a video twice"):
+        _judged(tmp_path / "f.csv", labels)
+
+
+def test_labels_inside_a_feature_file_are_no_features(labelled, tmp_path):
+    labels, features = labelled
+    mos = [line.split(",")[1] for line in labels.read_text().splitlines()[1:]]
+    noise = np.random.default_rng(5).normal(size=len(mos))
+    rows = [[m, m, n, "x"] for m, n in zip(mos, noise, strict=True)]
+    with (tmp_path / "f.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["MOS", "mos_blur", "f0", "codec"], *rows])
+    summary = _judged(tmp_path / "f.csv", labels)
+    assert summary["num_features"] == 1
+    assert "columns mos, mos_blur are labels and no features" in summary["notes"]
+    del features
+
+
+def test_gaps_constant_columns_and_turned_matrices_are_handled(labelled, tmp_path):
+    labels, features = labelled
+    odd = np.column_stack([features, np.full(80, np.nan), np.ones(80), np.full(80, np.inf)])
+    np.save(tmp_path / "odd.npy", odd.T)
+    summary = _judged(tmp_path / "odd.npy", labels)
+    assert summary["num_features"] == 9
+    assert summary["srcc"]["median"] > 0.8
+    assert summary["notes"][0].startswith("160 values are NaN")
+    assert summary["notes"][1] == "the matrix has a column a video and was turned"
+    cells = [["" if i == j else value for j, value in enumerate(row)] for i, row in enumerate(odd)]
+    with (tmp_path / "gaps.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(cells)
+    assert _judged(tmp_path / "gaps.csv", labels)["num_features"] == 9
+
+
+def test_numbers_do_not_depend_on_the_number_of_threads():
+    one, many = (evaluate_features(*_synthetic(), repeats=4, num_threads=n).values for n in (1, 3))
+    assert one == many
 
 
 def test_an_unknown_protocol_is_refused(tmp_path):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from finevq.datasets import finevd
+from finevq.datasets.labels import LabelledVideo, LabelSet, VideoFacts
 from finevq.datasets.questions import (
     control_shortcuts,
     exist_questions,
@@ -76,3 +77,18 @@ def test_container_facts_alone_predict_quality(public_labels, test_part, regress
 def test_an_unknown_metadata_regressor_is_refused(test_part):
     with pytest.raises(ValueError, match="known are ridge, gbdt"):
         metadata_scores(test_part, test_part, finevd.Dimension.OVERALL, regressor="oracle")
+
+
+@pytest.mark.parametrize("regressor", ["ridge", "gbdt"])
+def test_a_fact_that_no_file_tells_does_not_stop_the_metadata_floor(regressor):
+    videos = tuple(
+        LabelledVideo(
+            name=f"v{i}",
+            mos={finevd.Dimension.OVERALL: 10.0 * (i % 5)},
+            facts=VideoFacts(width=100 * (1 + i % 5), height=100, fps=25.0),
+        )
+        for i in range(60)
+    )
+    labels = LabelSet(name="csv", scale=(0, 100), videos=videos, source="")
+    scores = metadata_scores(labels, labels, finevd.Dimension.OVERALL, regressor=regressor)
+    assert srcc(scores, labels.mos()).value > 0.9

@@ -1,6 +1,8 @@
 import csv
 import json
 import runpy
+import sys
+import types
 
 import pytest
 
@@ -90,3 +92,62 @@ def test_nonsense_is_no_answer(labels, tmp_path):
     result.write_text("key,answer\n1,A\n")
     with pytest.raises(DatasetError, match="key and prediction"):
         ImportedAnswers(result)
+
+
+def test_a_folder_of_saved_samples_is_one_method(labels, tmp_path):
+    """Saved samples carry no doc, only what process_results returned; one file a task."""
+    export_all(labels, tmp_path)
+    functions = runpy.run_path(str(tmp_path / "lmms_eval" / "finevd_functions.py"))
+    folder = tmp_path / "my-model"
+    folder.mkdir()
+    for path in sorted((tmp_path / "lmms_eval").glob("*.jsonl")):
+        saved = []
+        for number, line in enumerate(path.read_text().splitlines()):
+            doc = json.loads(line)
+            sample = {"doc_id": number, "target": doc["answer"], "filtered_resps": doc["answer"]}
+            saved.append(sample | functions["process_results"](doc, [doc["answer"]]))
+        text = "".join(json.dumps(sample) + "\n" for sample in saved)
+        (folder / f"20260101_samples_{path.stem}.jsonl").write_text(text)
+    imported = ImportedAnswers(folder)
+    assert imported.name == "my-model"
+    for questions in question_sets(labels, 0).values():
+        said = [imported.answer(Clip("", q.asked.video), q.asked) for q in questions]
+        assert [max(answer, key=answer.get) for answer in said] == [q.answer for q in questions]
+    assert len(list(imported.score(labels.clips()))) == len(labels)
+    with pytest.raises(DatasetError, match="--log_samples"):
+        ImportedAnswers(tmp_path / "lmms_eval")
+
+
+def test_questions_are_a_video_data_set_of_vlmevalkit(labels, tmp_path, monkeypatch):
+    """Run against the kit's contract: prepare_dataset, build_prompt, evaluate."""
+    import pandas
+
+    class Base:
+        def __init__(self, dataset, nframe):
+            found = self.prepare_dataset(dataset)
+            self.data_root, self.nframe = found["root"], nframe
+            self.data = pandas.read_csv(found["data_file"], sep="\t")
+
+    registry: dict[str, object] = {}
+    modules = {
+        "vlmeval": {},
+        "vlmeval.dataset": {},
+        "vlmeval.dataset.video_base": {"VideoBaseDataset": Base},
+        "vlmeval.dataset.video_dataset_config": {"supported_video_datasets": registry},
+        "vlmeval.smp": {"load": lambda path: pandas.read_csv(path, sep="\t")},
+    }
+    for name, content in modules.items():
+        module = types.ModuleType(name)
+        module.__dict__.update(content)
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setenv("FINEVD_VIDEOS", "/videos")
+    export_all(labels, tmp_path)
+    runpy.run_path(str(tmp_path / "finevd_vlmevalkit.py"))
+    data_set = registry["FineVD_8frame"]()
+    video, text = data_set.build_prompt(0, video_llm=True)
+    assert video == {"type": "video", "value": "/videos/v0.mp4"}
+    assert text["value"].splitlines()[1:3] == ["A. yes", "B. no"]
+    data_set.data.assign(prediction=data_set.data["answer"]).to_csv(
+        tmp_path / "result.tsv", sep="\t", index=False
+    )
+    assert (data_set.evaluate(tmp_path / "result.tsv")["accuracy"] == 1).all()

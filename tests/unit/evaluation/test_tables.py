@@ -11,7 +11,7 @@ from finevq.evaluation.tables import (
     Column,
     Row,
     Table,
-    published_rows,
+    add_published,
     to_csv,
     to_latex,
     to_markdown,
@@ -110,10 +110,36 @@ def test_latex_escapes_and_marks():
     [(1, 12, 18), (2, 9, 7), (3, 13, 12), (4, 3, 6), (5, 3, 6), (6, 6, 9), (7, 12, 2)],
 )
 def test_published_tables_are_whole(table, num_rows, num_columns):
-    rows = published_rows(load(f"table{table}"))
+    rows = load(f"table{table}").values()
     assert len(rows) == num_rows
-    assert max(len(row.cells) for row in rows) == num_columns
-    assert all(math.isfinite(c.measure.value) for row in rows for c in row.cells.values())
+    assert max(map(len, rows)) == num_columns
+    assert all(math.isfinite(value) for row in rows for value in row.values())
+
+
+def test_published_rows_without_a_figure_in_the_columns_are_left_out():
+    table = Table(key="t", title="t", columns=[_SRCC])
+    add_published(table, {"a": {"srcc": 0.5}, "b": {"plcc": 0.7}}, "A, 2020")
+    assert [row.name for row in table.rows] == ["a"]
+    assert table.notes == ["Published figures: A, 2020."]
+    add_published(table, {"b": {"plcc": 0.7}}, "B, 2021")
+    assert table.notes[-1] == "B, 2021 has no published figures for these columns."
+
+
+def test_names_of_methods_cannot_break_a_format():
+    table = Table(key="t", title="t", columns=[_SRCC])
+    table.rows.append(Row(name="=a|b\nc_{$", kind="method", cells={"srcc": Cell(Measure(0.5))}))
+    assert r"| =a\|b\nc_{$ |" in to_markdown(table)
+    assert r"=a|b\textbackslash{}nc\_\{\$" in to_latex(table)
+    (row,) = csv.DictReader(io.StringIO(to_csv(table)))
+    assert row["method"].startswith("'=a|b")
+
+
+def test_published_figures_of_other_videos_are_for_orientation():
+    table = _table()
+    assert table.kind_title("published") == "published"
+    table.is_published_comparable = False
+    assert "for orientation" in table.kind_title("published")
+    assert table.mark(table.rows[0], _SRCC) in {"", "best", "second"}
 
 
 def test_published_figures_are_the_papers(shared):

@@ -8,16 +8,10 @@ import pytest
 from assessments import MODEL, make_assessment
 from finevq.errors import InvalidInputError
 from finevq.records import Failure, ModelIdentity
-from finevq.report.result_files import (
-    CsvRows,
-    FileStamp,
-    JsonLines,
-    ParquetFile,
-    ResultFile,
-    RowFormat,
-    read_outcomes,
-)
+from finevq.report.result_files import ParquetFile, ResultFile, read_outcomes
+from finevq.report.result_rows import CsvRows, FileStamp, JsonLines, RowFormat
 from finevq.report.rows import COLUMNS
+from finevq.vocabulary import DIMENSIONS
 
 STAMP = FileStamp(1234, 1_700_000_000_000_000_001)
 OUTCOMES = (
@@ -221,3 +215,32 @@ def test_whole_results_can_be_read_from_json_lines(tmp_path: Path):
     assert list(outcomes) == [outcome.video for outcome in OUTCOMES]
     assert outcomes["b.mp4"] == OUTCOMES[1]
     assert type(outcomes["c.mp4"]) is type(OUTCOMES[2])
+
+
+def test_a_name_that_looks_like_a_formula_is_text_in_csv_and_found_again(tmp_path):
+    names = ["=HYPERLINK(1).mp4", "-1.mp4", "+a.mp4", "@a.mp4", "'=b.mp4", "plain=1.mp4"]
+    path = str(tmp_path / "results.csv")
+    file = ResultFile(path, CsvRows())
+    for name in names:
+        file.write(Failure(name, "VideoDecodeError", "=cmd"), STAMP)
+    file.close()
+    with open(path, newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["video"] for row in rows] == [
+        "'=HYPERLINK(1).mp4", "'-1.mp4", "'+a.mp4", "'@a.mp4", "''=b.mp4", "plain=1.mp4",
+    ]  # fmt: skip
+    assert rows[0]["error_message"] == "'=cmd"
+    again = ResultFile(path, CsvRows(), resume=True)
+    opened.append(again)
+    assert all(again.find(name) is not None for name in names)
+    assert again.find("=b.mp4") is None
+
+
+def test_negative_numbers_stay_numbers_in_csv(tmp_path):
+    path = str(tmp_path / "results.csv")
+    file = ResultFile(path, CsvRows())
+    file.write(make_assessment("a.mp4", dict.fromkeys(DIMENSIONS, -3.5)), STAMP)
+    file.close()
+    with open(path, newline="") as lines:
+        (row,) = csv.DictReader(lines)
+    assert float(row["overall_score"]) == -3.5

@@ -1,0 +1,1 @@
+"""Files that exports are made of: what the harnesses read and run."""
