@@ -3,6 +3,7 @@
 Every number is taken from the run; the words around them are here.
 """
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -139,4 +140,6 @@ def _interval(values: Mapping[str, tuple[float, float]], name: str) -> str:
 
 
 def _mean(values: Iterable[float]) -> float:
-    return statistics.fmean(values)
+    """Return the mean; not a number where there is nothing to average, as in a trial run."""
+    known = list(values)
+    return statistics.fmean(known) if known else math.nan

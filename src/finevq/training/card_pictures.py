@@ -78,6 +78,7 @@ def _learning_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> 
                 label="people's overall" if is_people else name.replace("_", " "),
                 color=_WARM if is_people else _color(index, len(names)),
                 linewidth=2.2 if is_people else 1.3,
+                marker=".",
                 linestyle="--" if name.endswith("_severity") else "-",
             )
         best = int(np.argmax([row["selection"] for row in rows])) + 1
