@@ -125,8 +125,8 @@ RELEASE_SPELLINGS: Mapping[str, str] = MappingProxyType(
         "其他时序失真": "other temporal",
     }
 )
-"""Spellings of the FineVD release that differ from the standard names; the Chinese ones are from its
-abcd_train.jsonl and abcd_test.jsonl."""
+"""Spellings of the FineVD release that differ from the standard names; the Chinese ones are from
+its abcd_train.jsonl and abcd_test.jsonl."""
 
 
 def levels_of(dimension: Dimension) -> tuple[str, ...]:

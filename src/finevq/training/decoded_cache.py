@@ -135,15 +135,18 @@ class DecodedCache:
             pass  # evicted by another process after it was read
 
     def _keep(self, entry: Path, pixels: Pixels) -> None:
-        arrays = {f"view_{number}": view for number, view in enumerate(pixels.views)}
-        span = np.array([pixels.start_seconds, pixels.end_seconds])
-        needed = sum(array.nbytes for array in arrays.values()) + pixels.motion.nbytes
+        arrays: dict[str, NDArray[Any]] = {
+            "motion": pixels.motion,
+            "span": np.array([pixels.start_seconds, pixels.end_seconds]),
+            **{f"view_{number}": view for number, view in enumerate(pixels.views)},
+        }
+        needed = sum(array.nbytes for array in arrays.values())
         if not self._make_room(needed):
             return
         part = entry.with_name(f"{entry.stem}.{os.getpid()}.{secrets.token_hex(4)}{_PART_SUFFIX}")
         try:
             with part.open("wb") as file:
-                np.savez(file, motion=pixels.motion, span=span, **arrays)
+                np.savez(file, **arrays)  # type: ignore[arg-type]  # names of arrays, not options
             part.replace(entry)
         except OSError as error:  # no space left, for one: training goes on without
             _log.warning("decoded inputs cannot be kept in %s: %s", self._folder, error)

@@ -5,6 +5,7 @@ worded is the prompter's business: a record holds the question's meaning.
 """
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from finevq.errors import DatasetError
 from finevq.prompts.questions import Family, Question
 from finevq.training.samples import Split
 from finevq.vocabulary import Dimension
+
+_log = logging.getLogger(__name__)
 
 Task = Literal["rating", "scoring", "yes_no", "which_exists", "which_most", "describe"]
 
@@ -98,7 +101,9 @@ def split_of(group: str, published: str = "", *, has_validation: bool = False) -
         raise DatasetError(f"unknown split {published!r}; known: train, validation (val), test")
     if word and has_validation:
         return "train"
-    shares = {name: share for name, share in SHARES.items() if not word or name != "test"}
+    shares: dict[str, float] = {
+        name: share for name, share in SHARES.items() if not word or name != "test"
+    }
     part = hashed_part(group, shares)
     return "train" if part == "train" else "validation" if part == "validation" else "test"
 
@@ -156,6 +161,24 @@ def check_records(records: Sequence[InstructionRecord]) -> None:
                 f"group {record.group!r} is in {split} ({first}) and in {record.split} "
                 f"({record.id}); videos of one source must share a split"
             )
+
+
+def without_leaks(records: Sequence[InstructionRecord]) -> list[InstructionRecord]:
+    """Return the records without those of training and validation whose group is in test too.
+
+    FineVD's published lists hold such a pair: two cuts of one video, one to learn, one to test.
+    """
+    tested = {record.group for record in records if record.split == "test"}
+    kept = [record for record in records if record.split == "test" or record.group not in tested]
+    if len(kept) < len(records):
+        names = sorted({r.video.name for r in records if r.group in tested and r.split != "test"})
+        _log.warning(
+            "%d videos are left out of training, since another video of the same source is in "
+            "the test list: %s",
+            len(names),
+            ", ".join(names[:5]),
+        )
+    return kept
 
 
 def of_split(records: Iterable[InstructionRecord], split: Split) -> list[InstructionRecord]:
