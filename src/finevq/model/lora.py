@@ -130,7 +130,7 @@ def _peft_config(  # type: ignore[no-untyped-def]  # noqa: ANN202  # a class of 
     differs = ranks.image and ranks.language and ranks.image != ranks.language
     return LoraConfig(
         r=rank,
-        lora_alpha=scale * rank,
+        lora_alpha=scale * rank,  # type: ignore[arg-type]  # peft divides it by r: any number
         lora_dropout=dropout,
         target_modules="(" + "|".join(layers) + ")",
         rank_pattern={image: ranks.image} if differs else {},

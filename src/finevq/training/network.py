@@ -3,7 +3,9 @@
 One forward pass through one module, since that is what data-parallel wrappers hook into.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -105,12 +107,8 @@ class TrainingNetwork(nn.Module):
             # Videos of any length: one at a time, window by window.
             frames = motion_inputs(_one_of(batch, number), model.config, device)
             assert frames is not None  # all_frames has a motion branch
-            whole = frames[:, 0]  # (1, 3, T, H, W)
-            features.append(
-                model.motion_encoder.forward_windows(
-                    lambda places, whole=whole: whole[:, :, list(places)], whole.shape[2]
-                )
-            )
+            read = partial(_at_places, frames[:, 0])  # (1, 3, T, H, W)
+            features.append(model.motion_encoder.forward_windows(read, frames.shape[3]))
         return torch.stack(features)  # (B, 1, features)
 
     def _token_losses(self, hidden: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
@@ -131,6 +129,10 @@ class TrainingNetwork(nn.Module):
             return nothing[:0] + nothing.sum()
         scores = self.model.score(hidden[places[:, 0], places[:, 1]]).float()
         return (scores - head.low) / (head.high - head.low)
+
+
+def _at_places(frames: Tensor, places: Sequence[int]) -> Tensor:
+    return frames[:, :, list(places)]
 
 
 def _one_of(batch: InstructionBatch, number: int) -> InstructionBatch:
