@@ -92,7 +92,11 @@ def share_down_projections(model: nn.Module) -> None:
     """
     for parent in model.modules():
         group = [getattr(parent, name, None) for name in ("q_proj", "k_proj", "v_proj")]
-        adapters = [layer.lora_A["default"] for layer in group if hasattr(layer, "lora_A")]
+        adapters = [
+            layer.lora_A["default"]
+            for layer in group
+            if layer is not None and hasattr(layer, "lora_A")
+        ]
         for adapter in adapters[1:]:
             adapter.weight = adapters[0].weight
 

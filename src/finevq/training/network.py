@@ -105,10 +105,9 @@ class TrainingNetwork(nn.Module):
         features = []
         for number in range(len(batch)):
             # Videos of any length: one at a time, window by window.
-            frames = motion_inputs(_one_of(batch, number), model.config, device)
-            assert frames is not None  # all_frames has a motion branch
-            read = partial(_at_places, frames[:, 0])  # (1, 3, T, H, W)
-            features.append(model.motion_encoder.forward_windows(read, frames.shape[3]))
+            video = _one_of(batch, number)
+            read = partial(_read_motion, video, model.config, device)
+            features.append(model.motion_encoder.forward_windows(read, len(video.motion[0])))
         return torch.stack(features)  # (B, 1, features)
 
     def _token_losses(self, hidden: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
@@ -131,8 +130,14 @@ class TrainingNetwork(nn.Module):
         return (scores - head.low) / (head.high - head.low)
 
 
-def _at_places(frames: Tensor, places: Sequence[int]) -> Tensor:
-    return frames[:, :, list(places)]
+def _read_motion(
+    video: InstructionBatch, config: ModelConfig, device: torch.device, places: Sequence[int]
+) -> Tensor:
+    """Return some motion frames of one video, (1, 3, n, H, W)."""
+    part = replace(video, motion=(video.motion[0][list(places)],))
+    frames = motion_inputs(part, config, device)
+    assert frames is not None  # all_frames has a motion branch
+    return frames[:, 0]
 
 
 def _one_of(batch: InstructionBatch, number: int) -> InstructionBatch:
