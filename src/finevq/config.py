@@ -7,7 +7,7 @@ import tomllib
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from finevq.errors import ConfigError
 
@@ -26,14 +26,53 @@ def load_config(kind: type[Config], path: Path, overrides: Sequence[str] = ()) -
         ConfigError: the file cannot be read, a key is unknown (the nearest is named), or a value
             has the wrong kind.
     """
+    return build_config(kind, read_values(path), overrides)
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """Read the tables of a TOML file.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"configuration {path} cannot be read: {error}") from None
+
+
+def build_config(
+    kind: type[Config],
+    values: Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    base: Config | None = None,
+) -> Config:
+    """Build a configuration from nested values.
+
+    Args:
+        kind: The dataclass at the root.
+        values: Tables of a file.
+        overrides: As for `load_config`.
+        base: What holds where neither speaks; the fields' defaults where None.
+
+    Raises:
+        ConfigError: as for `load_config`.
+    """
+    merged = _merged({} if base is None else dataclasses.asdict(base), values)  # type: ignore[call-overload]  # a dataclass
     for override in overrides:
-        _apply(values, override)
-    built: Config = _build(kind, values, "")
+        _apply(merged, override)
+    built: Config = _build(kind, merged, "")
     return built
+
+
+def _merged(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in values.items():
+        below = merged.get(key)
+        is_part = isinstance(value, Mapping) and isinstance(below, Mapping)
+        merged[key] = _merged(below, value) if is_part else value  # type: ignore[arg-type]  # checked
+    return merged
 
 
 def save_config(config: Any, path: Path) -> None:  # noqa: ANN401  # any configuration dataclass
@@ -65,7 +104,18 @@ def _build(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401  # any fie
     options = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
     if value is None and type(None) in options:
         return None
+    if get_origin(kind) is tuple and isinstance(value, list | tuple):
+        return tuple(_build(get_args(kind)[0], item, where) for item in value)
+    if get_origin(kind) is Literal:
+        if value in get_args(kind):
+            return value
+        listed = ", ".join(map(repr, get_args(kind)))
+        raise ConfigError(f"{where} = {value!r}: expected one of {listed}")
     for option in options:
+        if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
+            return _build(option, value, where)
+        if option is Path and isinstance(value, Path):
+            return value
         if option is float and type(value) in (int, float):
             return float(value)
         if option is Path and isinstance(value, str):
