@@ -63,15 +63,14 @@ def read_runs(folder: Path, names: Mapping[str, str]) -> list[VariantRuns]:
     return found
 
 
-def ablation_report(runs: Sequence[VariantRuns], *, data: str, budget: str) -> Report:
+def ablation_report(runs: Sequence[VariantRuns], *, notes: Sequence[str] = ()) -> Report:
     """Build the tables and the picture of an ablation.
 
     Args:
         runs: From `read_runs`.
-        data: What was trained and tested on, in words.
-        budget: What each run was given, in words.
+        notes: What every run was given, in sentences.
     """
-    rows = _rows_table(runs, [data, budget])
+    rows = _rows_table(runs, notes)
     report = Report(title="Ablation", tables=[rows])
     columns = [column for column in rows.columns if column.title == "SRCC"]
     alt = "SRCC of each row as bars, mean over the dimensions and each of them; lines: deviation"

@@ -7,7 +7,7 @@ that a killed ablation goes on where it was, inside a run too, and tables are ma
 
 import csv
 import json
-import logging
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,11 +21,12 @@ from finevq.errors import ConfigError
 from finevq.model.checkpoint import save_model
 from finevq.model.finevq import FineVQ
 from finevq.model.folder import TOKENIZER_FILE
+from finevq.training import checkpoints
 from finevq.training.records import InstructionRecord
+from finevq.training.stage_data import read_records
 from finevq.training.stages import LoraConfig, PartsConfig, StageConfig
-from finevq.training.start import open_start
-
-_log = logging.getLogger(__name__)
+from finevq.training.start import MODEL_FOLDER, open_start
+from finevq.training.testing import Prediction
 
 PREDICTIONS_FILE = "predictions.csv"
 """In the folder of each run: video, dimension, mos, score; test records only."""
@@ -81,24 +82,39 @@ class AblationConfig:
     """Whether each run keeps its weights besides its predictions and logs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What a trained variant says of one test record."""
-
-    video: str
-    dimension: str
-    mos: float
-    """On the data set's scale."""
-    score: float
-    """On the same scale."""
-
-
 TrainAndTest = Callable[[StageConfig, Path, Sequence[InstructionRecord]], Sequence[Prediction]]
 """Trains a stage into a folder, going on with what it finds there, and predicts the test records
 with its best weights."""
 
 Announce = Callable[[str, int, int, int], None]
 """Told before each run: row, seed, number of the run, number of runs."""
+
+
+def read_test_records(config: AblationConfig) -> list[InstructionRecord]:
+    """Read what every run is judged on: the test records with a MOS.
+
+    Raises:
+        DatasetError: the data cannot be read, or has no such record.
+    """
+    records = read_records(config.stage, splits=("test",))["test"]
+    videos = list(dict.fromkeys(record.video for record in records))
+    kept = set(videos[: config.max_test or len(videos)])
+    return [record for record in records if record.video in kept]
+
+
+def in_words(config: AblationConfig) -> list[str]:
+    """Say what every run was given, for the notes below the table."""
+    stage = config.stage
+    steps, rate = stage.steps, stage.optimizer
+    limit = f", the first {stage.data.max_train} items" if stage.data.max_train else ""
+    fresh = "projectors and score head start anew" if config.has_fresh_parts else "nothing is reset"
+    return [
+        f"Data: {stage.data.path} ({stage.data.kind}{limit}); the best weights are chosen on "
+        f"validation data ({stage.validation.select_by}).",
+        f"Budget of every run: {steps.epochs} epochs, batches of {steps.batch_size}, AdamW "
+        f"{rate.learning_rate:g} falling to {rate.final_learning_rate:g}; start: "
+        f"{stage.start.model}, {fresh}.",
+    ]
 
 
 def run_ablation(
@@ -127,7 +143,6 @@ def run_ablation(
     _check(config)
     output.mkdir(parents=True, exist_ok=True)
     _check_same(config, output)
-    test = _first_videos(test, config.max_test)
     written = []
     runs = [(key, seed) for seed in config.seeds for key in config.variants]
     for number, (key, seed) in enumerate(runs, start=1):
@@ -141,8 +156,7 @@ def run_ablation(
             stage = stage_of(config, VARIANTS[key], seed, start)
             _write_predictions(train_and_test(stage, folder, test), path)
             if not config.keeps_weights:
-                for weights in (*folder.glob("*.pt"), *folder.glob("*.safetensors")):
-                    weights.unlink()
+                _drop_weights(folder)
         written.append(path)
     return written
 
@@ -213,7 +227,8 @@ def _start_folder(config: AblationConfig, output: Path, seed: int) -> str:
     folder = output / _STARTS_FOLDER / f"seed-{seed}"
     done = folder / "done"
     if not done.is_file():
-        start = open_start(config.stage)
+        plain = stage_of(config, VARIANTS["motion"], seed, config.stage.start.model)
+        start = open_start(plain)
         model = start.model
         if config.has_fresh_parts:
             _refresh(model, seed)
@@ -255,10 +270,10 @@ def _resize(model: FineVQ, config: AblationConfig) -> None:
     model.config = replace(model.config, video=video)
 
 
-def _first_videos(records: Sequence[InstructionRecord], count: int) -> Sequence[InstructionRecord]:
-    videos = list(dict.fromkeys(record.video for record in records))
-    kept = set(videos[:count]) if count else set(videos)
-    return [record for record in records if record.video in kept]
+def _drop_weights(folder: Path) -> None:
+    shutil.rmtree(folder / MODEL_FOLDER, ignore_errors=True)
+    for name in (checkpoints.LAST_FILE, checkpoints.BEST_FILE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _write_predictions(predictions: Sequence[Prediction], path: Path) -> None:
