@@ -107,23 +107,30 @@ def _build(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401  # any fie
     if get_origin(kind) is tuple and isinstance(value, list | tuple):
         return tuple(_build(get_args(kind)[0], item, where) for item in value)
     if get_origin(kind) is Literal:
-        if value in get_args(kind):
-            return value
-        listed = ", ".join(map(repr, get_args(kind)))
-        raise ConfigError(f"{where} = {value!r}: expected one of {listed}")
+        return _choice(get_args(kind), value, where)
     for option in options:
         if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
             return _build(option, value, where)
-        if option is Path and isinstance(value, Path):
-            return value
-        if option is float and type(value) in (int, float):
-            return float(value)
-        if option is Path and isinstance(value, str):
-            return Path(value)
-        if option in (int, str, bool) and type(value) is option:
-            return value
+        if _is_plain(option, value):
+            return option(value)
     allowed = " or ".join(getattr(option, "__name__", str(option)) for option in options)
     raise ConfigError(f"{where} = {value!r}: expected {allowed}")
+
+
+def _choice(allowed: tuple[Any, ...], value: Any, where: str) -> Any:  # noqa: ANN401
+    if value not in allowed:
+        listed = ", ".join(map(repr, allowed))
+        raise ConfigError(f"{where} = {value!r}: expected one of {listed}")
+    return value
+
+
+def _is_plain(kind: Any, value: Any) -> bool:  # noqa: ANN401  # any field and value
+    """Say whether a value of TOML is one of a plain type."""
+    if kind is float:
+        return type(value) in (int, float)
+    if kind is Path:
+        return isinstance(value, str | Path)
+    return kind in (int, str, bool) and type(value) is kind
 
 
 def _build_part(kind: type, values: Mapping[str, Any], where: str) -> Any:  # noqa: ANN401
