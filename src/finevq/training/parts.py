@@ -4,14 +4,17 @@ Frozen means that neither weights nor buffers move: no gradient, and no layer of
 training mode. BatchNorm layers keep their statistics even in parts that learn.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from finevq.errors import ConfigError
+from finevq.model.checkpoint import SafetensorsWeights
 from finevq.model.finevq import FineVQ
 from finevq.model.lora import LoraRanks, add_lora, lora_parameters, share_down_projections
 from finevq.model.motion_encoder import MotionEncoder
@@ -158,35 +161,40 @@ def _add_motion_branch(model: FineVQ, config: StageConfig) -> None:
             model.config.motion_encoder.feature_width, model.config.language_model.width
         )
     if device.type != "meta":
-        _load_motion_encoder(model.motion_encoder, config)
+        _load_motion_encoder(model.motion_encoder, path)
         _initialise(model.motion_projector, config)
 
 
-def _load_motion_encoder(encoder: MotionEncoder, config: StageConfig) -> None:
-    # Only this way of starting needs it.
-    from finevq.model.checkpoint import SafetensorsWeights, load_pickle
-
-    path = config.start.motion_encoder
-    assert path is not None  # checked by the caller
+def _load_motion_encoder(encoder: MotionEncoder, path: Path) -> None:
+    """Fill the encoder from a file of the public SlowFast-R50 checkpoint, or of ours."""
     if path.suffix == ".safetensors":
         source = SafetensorsWeights([path])
         tensors = {name: source.read(name) for name in source.shapes}
     else:
-        tensors = dict(load_pickle(path))
+        tensors = _read_pickle(path)
     wanted = encoder.state_dict()
-    found = {}
-    for name, tensor in tensors.items():
-        # The hub's own names count all blocks from "blocks.0"; the classifier is the last.
-        ours = name.replace("slowfast_model.", "").replace("blocks.", "feature_extraction.", 1)
-        ours = name if name in wanted else ours
-        if ours in wanted:
-            found[ours] = tensor
-    if absent := [name for name in wanted if name not in found]:
+    # The public file counts all blocks as "blocks.N"; the classifier is the last one.
+    renamed = {
+        re.sub(
+            r"^(slowfast_model\.)?(blocks|feature_extraction)\.", "feature_extraction.", name
+        ): value
+        for name, value in tensors.items()
+    }
+    if absent := [name for name in wanted if name not in renamed]:
         raise ConfigError(
-            f"start.motion_encoder {path} lacks {len(absent)} tensors of SlowFast-R50, first "
-            f"{absent[0]}"
+            f"start.motion_encoder {path} lacks {len(absent)} of {len(wanted)} tensors of "
+            f"SlowFast-R50, first {absent[0]}"
         )
-    encoder.load_state_dict(found)
+    encoder.load_state_dict({name: renamed[name] for name in wanted})
+
+
+def _read_pickle(path: Path) -> Mapping[str, torch.Tensor]:
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises RuntimeError, UnpicklingError, OSError, EOFError...
+        raise ConfigError(f"start.motion_encoder {path} cannot be read: {error}") from error
+    found: Mapping[str, torch.Tensor] = values.get("model_state", values)
+    return found
 
 
 def _fit_score_head(model: FineVQ, config: StageConfig) -> None:
