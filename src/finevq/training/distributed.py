@@ -13,7 +13,8 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
 from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
@@ -34,9 +35,7 @@ class Processes:
         ConfigError: CUDA is asked for and not there.
     """
 
-    def __init__(
-        self, device: Literal["auto", "cpu", "cuda"] | str = "auto", mode: str = "ddp"
-    ) -> None:
+    def __init__(self, device: str = "auto", mode: Literal["ddp", "fsdp"] = "ddp") -> None:
         if device not in ("auto", "cpu", "cuda"):
             raise ConfigError(f"distributed.device = {device!r}; allowed: auto, cpu, cuda")
         if device == "cuda" and not torch.cuda.is_available():
@@ -66,7 +65,7 @@ class Processes:
         """Whether this process writes and speaks."""
         return self.rank == 0
 
-    def wrap(self, network: TrainingNetwork, *, precision: str) -> nn.Module:
+    def wrap(self, network: TrainingNetwork) -> nn.Module:
         """Move a network to its device and share it among the processes.
 
         Parameters of the result are those to optimize: FSDP puts its own in place of the model's.
@@ -76,7 +75,7 @@ class Processes:
             return network
         if self._mode == "ddp":
             return DistributedDataParallel(network, broadcast_buffers=False)
-        _shard(network, precision)
+        _shard(network, init_device_mesh(self.device.type, (self.count,)))
         return network
 
     def without_exchange(self, network: nn.Module) -> AbstractContextManager[object]:
@@ -134,10 +133,11 @@ def _no_reduction(network: FSDPModule) -> Iterator[None]:
         network.set_requires_gradient_sync(True)
 
 
-def _shard(network: TrainingNetwork, precision: str) -> None:
-    """Share every transformer layer, and then all the rest, among the processes."""
-    policy = MixedPrecisionPolicy()
-    del precision  # autocast decides in which numbers layers compute; see the trainer
+def _shard(network: TrainingNetwork, mesh: DeviceMesh) -> None:
+    """Share every transformer layer, and then all the rest, among the processes.
+
+    Weights are gathered as they are stored; autocast decides in which numbers layers compute.
+    """
     model = network.model
     owners = [model.language_model.model.layers]
     tower = getattr(model.image_encoder, "tower", None)
@@ -145,8 +145,8 @@ def _shard(network: TrainingNetwork, precision: str) -> None:
         owners.append(tower.encoder.layer)
     for layers in owners:
         for layer in layers:
-            fully_shard(layer, mp_policy=policy)
-    fully_shard(network, mp_policy=policy)
+            fully_shard(layer, mesh=mesh)
+    fully_shard(network, mesh=mesh)
 
 
 def owned_state(optimizer: torch.optim.Optimizer, names: Mapping[nn.Parameter, str]) -> Any:  # noqa: ANN401  # nested tensors

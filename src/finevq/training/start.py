@@ -38,7 +38,7 @@ class Start:
     """A model made ready for a stage."""
 
     model: FineVQ
-    """In float32, everything frozen that shall not learn."""
+    """Ready for its stage: what learns in float32, the rest as `open_start` says."""
     prompter: Prompter
     tokenizer: Tokenizer
     origin: ModelConfig
@@ -47,6 +47,9 @@ class Start:
 
 def open_start(config: StageConfig, *, empty: bool = False) -> Start:
     """Load the model that a stage starts from and make it ready.
+
+    What learns is in float32. With precision bf16, weights that are stored in bfloat16 stay so: a
+    process that loads the 8b needs 16 GB for it, not 32.
 
     Args:
         config: The stage.
@@ -58,15 +61,26 @@ def open_start(config: StageConfig, *, empty: bool = False) -> Start:
         ConfigError: the stage asks for what the model cannot have.
     """
     folder = find_folder(config.start.model)
+    dtype = None if config.steps.precision == "bf16" else torch.float32
     values = read_json(folder / CONFIG_FILE)
     if is_official(values):
-        model, tokenizer = _open_official(folder, empty=empty)
+        model, tokenizer = _open_official(folder, dtype, empty=empty)
     else:
-        model = _open_ours(folder, empty=empty)
+        model = _open_ours(folder, dtype, empty=empty)
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
     origin = model.config
     prepare_parts(model, config)
+    _settle_types(model)
     return Start(model, _prompter(model.config, tokenizer), tokenizer, origin)
+
+
+def _settle_types(model: FineVQ) -> None:
+    """Bring what learns to float32, and half precision, in which nothing is computed here."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.dtype == torch.float16 or (
+            tensor.requires_grad and tensor.dtype != torch.float32
+        ):
+            tensor.data = tensor.data.float()
 
 
 def find_folder(name: str) -> Path:
@@ -85,14 +99,16 @@ def find_folder(name: str) -> Path:
     )
 
 
-def _open_ours(folder: Path, *, empty: bool) -> FineVQ:
+def _open_ours(folder: Path, dtype: torch.dtype | None, *, empty: bool) -> FineVQ:
     if not empty:
-        return load_model(folder, dtype=torch.float32)
+        return load_model(folder, dtype=dtype)
     _, ranks = load_adapter(folder / ADAPTER_FOLDER)
     return build_empty(read_config(folder), ranks)
 
 
-def _open_official(folder: Path, *, empty: bool) -> tuple[FineVQ, Tokenizer]:
+def _open_official(
+    folder: Path, dtype: torch.dtype | None, *, empty: bool
+) -> tuple[FineVQ, Tokenizer]:
     """Open an official checkpoint, with adapters apart; InternVL2-8B itself is one without motion.
 
     InternVL2-8B as published has neither motion branch nor score head: a stage adds them.
@@ -112,7 +128,7 @@ def _open_official(folder: Path, *, empty: bool) -> tuple[FineVQ, Tokenizer]:
     checkpoint.check()
     model = build_empty(config, checkpoint.ranks)
     if not empty:
-        fill_model(model, checkpoint.tensors(merge=False), dtype=torch.float32)
+        fill_model(model, checkpoint.tensors(merge=False), dtype=dtype)
     return model, tokenizer
 
 

@@ -129,7 +129,7 @@ class Trainer:
         self._model_config = network.model.config
         self._num_visual = num_visual_tokens(network.model.config)
         self._network = network
-        self._wrapped = processes.wrap(network, precision=config.steps.precision)
+        self._wrapped = processes.wrap(network)
         self._trained = trainable_parameters(network.model)
         self._names = {parameter: name for name, parameter in self._trained.items()}
         self._optimizer = _make_optimizer(list(self._trained.values()), config)
