@@ -7,11 +7,14 @@ training mode. BatchNorm layers keep their statistics even in parts that learn.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from finevq.errors import ConfigError
 from finevq.model.checkpoint import SafetensorsWeights
@@ -111,15 +114,14 @@ def _learns(module: nn.Module) -> bool:
 
 
 def _checkpoint_layers(model: FineVQ) -> None:
-    # Transformer layers only recompute in training mode. It changes nothing else about them: their
-    # own flag is set, not their children's, and they hold no dropout and no statistics.
-    for owner in (model.language_model, getattr(model.image_encoder, "tower", None)):
-        if owner is None:
-            continue
-        owner.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        for module in owner.modules():
-            if getattr(module, "gradient_checkpointing", False):
-                module.training = True
+    # Layers recompute in training mode alone. It changes nothing else about them: their own flag is
+    # set, not their children's, and they hold no dropout and no statistics.
+    again = partial(checkpoint, use_reentrant=False)
+    for module in model.modules():
+        if isinstance(module, GradientCheckpointingLayer):
+            module.gradient_checkpointing = True
+            module._gradient_checkpointing_func = again
+            module.training = True
 
 
 def _fit_motion_branch(model: FineVQ, config: StageConfig) -> None:
