@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from finevq.cli import train_ablation, train_export
 from finevq.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def register(app: typer.Typer) -> None:
         group.command(
             name, help=f"{summary} Under torchrun on several GPUs; see docs/training.md."
         )(_stage_command(name))
+    train_ablation.register(group)
+    train_export.register(group)
     app.add_typer(group, name="train")
 
 

@@ -108,6 +108,20 @@ def lora_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
             yield name, parameter
 
 
+def merge_lora(model: nn.Module) -> None:
+    """Add all adapters into the weights they adapt and take them out, in place.
+
+    The model answers as before, up to rounding, and has the names of one that never had adapters.
+    """
+    wrapped = [
+        (name, module) for name, module in model.named_modules() if hasattr(module, "base_layer")
+    ]
+    for name, module in wrapped:
+        module.merge()
+        parent, _, leaf = name.rpartition(".")
+        setattr(model.get_submodule(parent), leaf, module.base_layer)
+
+
 def adapter_config(ranks: LoraRanks) -> dict[str, object]:
     """Return the JSON form of peft's configuration, for an adapter's folder."""
     values: dict[str, object] = _peft_config(ranks, 0.05, OFFICIAL_SCALE, _ALL, _ALL).to_dict()

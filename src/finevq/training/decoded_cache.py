@@ -199,7 +199,8 @@ class DecodedCache:
 def _read(entry: Path) -> Pixels | None:
     """Read an entry; None where there is none, or none that is whole."""
     try:
-        with np.load(entry, allow_pickle=False) as stored:
+        # numpy leaves a file that it opened itself open when it is no archive.
+        with entry.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays: dict[str, NDArray[Any]] = {name: stored[name] for name in stored.files}
         start, end = arrays.pop("span").tolist()
         motion = arrays.pop("motion")

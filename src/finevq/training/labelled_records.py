@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from finevq.datasets import finevd
 from finevq.datasets.catalogue import ADAPTERS, adapter, read_labels
 from finevq.datasets.labels import LabelledVideo, LabelSet
 from finevq.datasets.verify import locate
@@ -141,11 +142,12 @@ def records_of_labels(
     present = [video for video in labels.videos if video.name in paths]
     overall = [video.mos[Dimension.OVERALL] for video in present]
     bins = level_range or (min(overall), max(overall))
+    is_finevd = labels.name == finevd.ADAPTER.name
     has_validation = any(split.lower().startswith("val") for split in labels.splits)
     records: list[InstructionRecord] = []
     for video in present:
         path = paths[video.name]
-        group = group_of(path, video.source)
+        group = group_of(path, video.source or (finevd.source_of(video.name) if is_finevd else ""))
         split = split_of(group, video.split, has_validation=has_validation)
         records += [
             InstructionRecord(

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finevq.datasets.finevd import standard_name
+from finevq.datasets.finevd import source_of, standard_name
 from finevq.errors import DatasetError
 from finevq.prompts import questions, templates
 from finevq.prompts.questions import Family, Question
@@ -45,8 +45,6 @@ _YES_NO = re.compile(r"if there is no (?P<subject>.+?) in (?:this|the) video")
 _OPTION = re.compile(r"([A-Z])\s*:\s*\[([^\]]*)\]")
 _LETTER = re.compile(r"^\W*([A-Z])\b")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-_CUT = re.compile(r"(?<=\d{6})_\d{1,2}$")
-"""Number of a cut behind the id of a Bilibili video: 1_03_05_1728224403_1."""
 _MAX_UNUSABLE = 0.1
 """Share of lines that may make no sense before the whole file is refused."""
 
@@ -141,7 +139,7 @@ def _records_of(
         try:
             entry = _entry(line)
             video = find(entry.video)
-            group = _CUT.sub("", Path(entry.video).stem)
+            group = source_of(entry.video)
             for turn, (asked, said) in enumerate(entry.turns):
                 question, answer = understand(asked, said)
                 scored = question.dimension or Dimension.OVERALL

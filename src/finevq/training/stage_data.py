@@ -14,8 +14,14 @@ from finevq.training.stages import RecordsConfig, StageConfig
 TASKS = ("rating", "scoring", "yes_no", "which_exists", "which_most", "describe")
 
 
-def read_records(config: StageConfig) -> dict[Split, list[InstructionRecord]]:
+def read_records(
+    config: StageConfig, splits: Sequence[Split] = ("train", "validation")
+) -> dict[Split, list[InstructionRecord]]:
     """Read what a stage learns from and what judges it; test records are not looked at.
+
+    Args:
+        config: The stage.
+        splits: Which parts of the data are wanted.
 
     Raises:
         DatasetError: the data cannot be read, or a split holds nothing that this stage learns.
@@ -29,7 +35,8 @@ def read_records(config: StageConfig) -> dict[Split, list[InstructionRecord]]:
     taught = [record for record in records if _teaches(record, config)]
     chosen: dict[Split, list[InstructionRecord]] = {}
     limits: dict[Split, int] = {"train": data.max_train, "validation": data.max_validation}
-    for split, limit in limits.items():
+    for split in splits:
+        limit = limits.get(split, 0)
         found = of_split(taught, split)
         if not found:
             raise DatasetError(

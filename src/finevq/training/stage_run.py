@@ -21,6 +21,7 @@ from finevq.training.distributed import Processes
 from finevq.training.network import TrainingNetwork
 from finevq.training.outcome import write_outcome
 from finevq.training.plan import Plan, make_plan
+from finevq.training.run_facts import write_run_facts
 from finevq.training.stage_data import make_datasets, read_records
 from finevq.training.stages import StageConfig
 from finevq.training.start import open_start
@@ -91,6 +92,8 @@ def train_stage(
     config = _effective(config, processes)
     torch.manual_seed(config.steps.seed)
     records = read_records(config)
+    if processes.is_first:
+        write_run_facts(records, output)
     start = open_start(config)
     cache = DecodedCache(
         config.data.cache, start.model.config.video, settings, config.data.cache_bytes
