@@ -63,7 +63,7 @@ def test_a_stand_in_goes_through_any_model(prompter: NanoPrompter, motion: str):
 
 def test_parameters_get_a_gradient_even_where_nothing_is_learnt(prompter: NanoPrompter):
     config = tiny_config(prompter)
-    model = FineVQ(config)
+    model = FineVQ(config).eval()
     (record,) = rating_records(1, [Dimension.BLUR])
     silent = replace(record, answer="", scores={})
     pixels = DrawnClips(config.video).load(record.video)
