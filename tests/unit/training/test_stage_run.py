@@ -286,6 +286,7 @@ run()
 
 
 @pytest.mark.full
+@pytest.mark.timeout(900)
 def test_a_run_that_is_killed_twice_equals_one_that_was_not(config: StageConfig, tmp_path: Path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     train_stage(config, whole, IN_PROCESS)
@@ -296,7 +297,7 @@ def test_a_run_that_is_killed_twice_equals_one_that_was_not(config: StageConfig,
         [sys.executable, "-c", KILLED_WHILE_SAVING, *arguments],
         env=environment(),
         capture_output=True,
-        timeout=200,
+        timeout=400,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert (cut / f"{LAST_FILE}.part").exists()
@@ -305,7 +306,7 @@ def test_a_run_that_is_killed_twice_equals_one_that_was_not(config: StageConfig,
     process = subprocess.Popen(
         [*COMMAND, *arguments, "--resume"], env=environment(), stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 400
     while len(read_rows(cut / STEPS_FILE)) < 5 and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -330,6 +331,7 @@ def free_port() -> int:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("mode", ["ddp", "fsdp"])
 def test_two_processes_learn_what_one_learns(config: StageConfig, tmp_path: Path, mode: str):
     config = replace(
@@ -360,7 +362,7 @@ def test_two_processes_learn_what_one_learns(config: StageConfig, tmp_path: Path
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=800,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip() == str(two / "model")  # the first process alone speaks
@@ -370,7 +372,7 @@ def test_two_processes_learn_what_one_learns(config: StageConfig, tmp_path: Path
         for mine, reference in zip(ours, theirs, strict=True):
             for column, value in reference.items():
                 assert float(mine[column]) == pytest.approx(
-                    float(value), rel=1e-3, abs=1e-5, nan_ok=True
+                    float(value), rel=1e-4, abs=1e-6, nan_ok=True
                 ), (
                     name,
                     column,
