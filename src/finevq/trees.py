@@ -45,11 +45,13 @@ def build_tree(
         return value
     options = get_args(kind) if origin in (Union, types.UnionType) else (kind,)
     for option in options:
+        if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
+            return build_tree(option, value, error=error, where=where)
         if option is Any or _is_plain(option, value):
             return value
         if option is float and type(value) is int:
             return float(value)
-        if option is Path and isinstance(value, str):
+        if option is Path and isinstance(value, str | Path):
             return Path(value)
     allowed = " or ".join(getattr(option, "__name__", str(option)) for option in options)
     raise error(f"{where} = {value!r}: expected {allowed}")

@@ -96,9 +96,37 @@ RELEASE_SPELLINGS: Mapping[str, str] = MappingProxyType(
         "sqaure artifact": "blocking",
         "other color distortion": "other color",
         "other tempporal distortion": "other temporal",
+        "饱和度过低": "low saturation",
+        "饱和度过高": "high saturation",
+        "过暗": "underexposure",
+        "过亮": "overexposure",
+        "对比度不足": "low contrast",
+        "对比度过高": "high contrast",
+        "其他色彩失真": "other color",
+        "高斯噪声": "gaussian noise",
+        "脉冲噪声": "impulse noise",
+        "条纹噪声": "stripe noise",
+        "其他噪声": "other noise",
+        "压缩伪影": "compression artifact",
+        "块效应": "blocking",
+        "振铃效应": "ringing",
+        "摩尔纹": "moire",
+        "其他伪影": "other artifact",
+        "分辨率模糊": "resolution blur",
+        "拍摄系统模糊": "camera blur",
+        "压缩模糊": "compression blur",
+        "运动模糊": "motion blur",
+        "曝光模糊": "exposure blur",
+        "高斯模糊": "gaussian blur",
+        "其他模糊": "other blur",
+        "抖动": "shake",
+        "卡顿": "stutter",
+        "频闪": "flicker",
+        "其他时序失真": "other temporal",
     }
 )
-"""Spellings of the FineVD release that differ from the standard names."""
+"""Spellings of the FineVD release that differ from the standard names; the Chinese ones are from
+its abcd_train.jsonl and abcd_test.jsonl."""
 
 
 def levels_of(dimension: Dimension) -> tuple[str, ...]:

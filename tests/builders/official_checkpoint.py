@@ -53,6 +53,8 @@ class OfficialSpec:
     lora_image: int = 0
     lora_language: int = 0
     has_score_head: bool = True
+    has_motion: bool = True
+    """False: as InternVL2-8B is published."""
     has_unused_norm: bool = False
     """mlpscore.ln1, as stage 2 saves it."""
     dtype: torch.dtype = torch.float32
@@ -154,13 +156,17 @@ def official_shapes(spec: OfficialSpec, vocabulary: int) -> dict[str, tuple[int,
             f"{base}.attention_norm.weight": (width,),
             f"{base}.ffn_norm.weight": (width,),
         }
-    for name, inputs in (("mlp1", 4 * vision), ("motion_mlp", 2304)):
+    projectors = (
+        {"mlp1": 4 * vision, "motion_mlp": 2304} if spec.has_motion else {"mlp1": 4 * vision}
+    )
+    for name, inputs in projectors.items():
         shapes |= {f"{name}.0.weight": (inputs,), f"{name}.0.bias": (inputs,)}
         shapes |= {f"{name}.1.weight": (width, inputs), f"{name}.1.bias": (width,)}
         shapes |= {f"{name}.3.weight": (width, width), f"{name}.3.bias": (width,)}
     with torch.device("meta"):
         motion = MotionEncoder(MotionEncoderConfig()).state_dict()
-    shapes |= {f"slowfast_model.{name}": tuple(value.shape) for name, value in motion.items()}
+    if spec.has_motion:
+        shapes |= {f"slowfast_model.{name}": tuple(value.shape) for name, value in motion.items()}
     if spec.has_score_head:
         widths = (width, 1024, 256, 64, 16, 1)
         for number in range(1, len(widths)):

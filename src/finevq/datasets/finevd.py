@@ -47,6 +47,7 @@ IMITATION_FILE = "NOT_FINEVD.txt"
 GOOD_QUALITY = "video quality is good"
 """How the release spells "none" in the most-impact question."""
 
+_CUT = re.compile(r"(?<=\d{6})_\d{1,2}$")
 _OPTION = re.compile(r"([A-F]):\s*\[([^\]]*)\]")
 
 
@@ -119,6 +120,17 @@ def category_of(name: str) -> str:
     """
     fields = name.lstrip("\ufeff").split("_")
     return "_".join(fields[:2]) if len(fields) > 2 else ""
+
+
+def source_of(name: str) -> str:
+    """Return the video that a file was cut from: its name without suffix and number of the cut.
+
+    Three sources have two cuts in the public labels; one of them is in both lists.
+
+    >>> source_of("1_03_05_1728224403_1.mp4"), source_of("0_00_05_1602471821-yase.mp4")
+    ('1_03_05_1728224403', '0_00_05_1602471821-yase')
+    """
+    return _CUT.sub("", Path(name.lstrip("\ufeff")).stem)
 
 
 def _word(row: Row, column: str) -> str:

@@ -201,3 +201,26 @@ def _deal(order: Sequence[list[int]], shares: Mapping[str, float], total: int) -
             part_of[index] = names[place]
         dealt += len(group)
     return part_of
+
+
+def hashed_part(group: str, shares: Mapping[str, float], *, salt: str = "") -> str:
+    """Return the part that a group belongs to, whatever else the data set holds.
+
+    Unlike a random split, it stays as it is when videos are added or taken away, and it is the same
+    on every machine.
+
+    Args:
+        group: Identity of what must not be parted: a source, or a video's content.
+        shares: Part to its share, in order.
+        salt: Another one gives another split.
+
+    >>> hashed_part("a.mp4", {"train": 4, "validation": 1, "test": 1})
+    'validation'
+    """
+    digest = hashlib.sha256(f"{salt}/{group}".encode()).digest()
+    place = int.from_bytes(digest[:8], "big") / 2**64 * sum(shares.values())
+    for part, share in shares.items():
+        if place < share:
+            return part
+        place -= share
+    return part

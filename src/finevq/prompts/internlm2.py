@@ -12,6 +12,7 @@ from typing import Literal
 from tokenizers import Tokenizer
 
 from finevq.errors import CheckpointError, UnsupportedQuestionError
+from finevq.prompts.prompter import Turn
 from finevq.prompts.questions import Family, Question
 from finevq.vocabulary import NO_FAULT, QUALITY_LEVELS, Dimension
 
@@ -175,6 +176,31 @@ class InternLM2Prompter:
         del opening
         plan = self._plan(question)
         return self._closed(plan)[1][question.choices.index(choice)]
+
+    def turn(self, question: Question, answer: str) -> Turn:
+        """Return the question and the assistant's message, cut into tokens as one text.
+
+        With compat "official" the answer of a rating counts from the fourth token from the end on,
+        so that the score belongs to the token before, as in the official code.
+        """
+        plan = self._plan(question)
+        asked = self._question_text(plan)
+        if not answer:
+            suffix = self.suffix_ids(question, question.stem)
+            return Turn(tuple(suffix), len(self._encode(asked)), len(suffix))
+        if question.choices:
+            answer = plan.choices[question.choices.index(answer)] + ("." if plan.is_rating else "")
+        stem = f"{plan.stem} " if plan.stem else ""
+        encoding = self._tokenizer.encode(
+            f"{asked}{stem}{answer}{MESSAGE_END}", add_special_tokens=False
+        )
+        opening, start = (
+            next(i for i, span in enumerate(encoding.offsets) if span[1] > place)
+            for place in (len(asked), len(asked) + len(stem))
+        )
+        if self._compat == "official" and plan.is_rating:
+            start = len(encoding.ids) - _AFTER_LEVEL
+        return Turn(tuple(encoding.ids), opening, start)
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text without special tokens."""

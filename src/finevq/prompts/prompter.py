@@ -1,6 +1,7 @@
 """From questions to token ids, in the template that a model was trained on."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -8,6 +9,17 @@ from tokenizers import Tokenizer
 
 from finevq.prompts import templates
 from finevq.prompts.questions import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question with its whole answer, as training reads it behind a prefix."""
+
+    token_ids: tuple[int, ...]
+    opening_start: int
+    """Place of the first token of the answer, its stem included."""
+    answer_start: int
+    """Place of the first token behind the stem; the score belongs to the token before it."""
 
 
 class Prompter(Protocol):
@@ -25,6 +37,15 @@ class Prompter(Protocol):
 
     def continuation_ids(self, question: Question, opening: str, choice: str) -> list[int]:
         """Return the tokens that `choice` adds to the suffix of `opening`."""
+
+    def turn(self, question: Question, answer: str) -> Turn:
+        """Return a question with its answer and the end of it.
+
+        Args:
+            question: What is asked.
+            answer: What follows the stem: one of the choices of a closed question, any text for
+                another; "" ends the turn behind the stem, where only a score is to be learnt.
+        """
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of an answer, without special tokens."""
@@ -83,6 +104,13 @@ class NanoPrompter:
     def answer_ids(self, answer: str) -> list[int]:
         """Return a whole answer and its end, as learnt in training."""
         return [*self._encode(answer), self._ids[templates.END]]
+
+    def turn(self, question: Question, answer: str) -> Turn:
+        """Return <q> question <a> stem answer </s>."""
+        opening = self.suffix_ids(question, question.stem)
+        start = opening.index(self._ids[templates.ANSWER]) + 1
+        rest = self.answer_ids(answer) if answer else []
+        return Turn((*opening, *rest), start, len(opening))
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text without special tokens."""

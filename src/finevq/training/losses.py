@@ -1,5 +1,8 @@
 """What training minimises."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -45,3 +48,44 @@ def correlation_loss(predicted: Tensor, target: Tensor) -> Tensor:
     first, second = predicted - predicted.mean(), target - target.mean()
     plcc = (first * second).sum() / (first.norm() * second.norm() + 1e-6)
     return torch.clamp((1.0 - plcc) / 2.0, min=0.0)
+
+
+def score_errors(
+    predicted: Tensor, target: Tensor, *, kind: Literal["l1", "huber"], delta: float = 0.05
+) -> Tensor:
+    """Return the error of each score.
+
+    Args:
+        predicted: (R,), 0..1 of the scale.
+        target: (R,), 0..1 of the scale.
+        kind: l1, as the official code has it; huber: squared near the target.
+        delta: huber only: where the two meet.
+
+    Returns:
+        (R,).
+    """
+    if kind == "l1":
+        return (predicted - target).abs()
+    return functional.smooth_l1_loss(predicted, target, beta=delta, reduction="none")
+
+
+def rank_loss(
+    predicted: Tensor, target: Tensor, groups: Sequence[object], *, temperature: float
+) -> Tensor:
+    """Return the mean logistic loss over pairs of one group whose targets differ; 0 without pairs.
+
+    Source: Burges et al., Learning to Rank using Gradient Descent (ICML 2005), with certain pairs.
+
+    Args:
+        predicted: (R,), 0..1 of the scale.
+        target: (R,), 0..1 of the scale.
+        groups: (R,): only scores of one group (a dimension) are compared.
+        temperature: Difference that counts as clear.
+    """
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    group = torch.tensor([numbers[item] for item in groups], device=predicted.device)
+    is_pair = (group[:, None] == group) & (target[:, None] > target + 1e-6)  # first is better
+    better, worse = is_pair.nonzero(as_tuple=True)
+    if not len(better):
+        return predicted.sum() * 0.0
+    return functional.softplus((predicted[worse] - predicted[better]) / temperature).mean()

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from finevq.training.batches import IGNORED
-from finevq.training.losses import correlation_loss, score_loss, token_loss
+from finevq.training.losses import correlation_loss, rank_loss, score_errors, score_loss, token_loss
 
 
 def test_a_linear_prediction_has_no_correlation_loss():
@@ -29,3 +29,31 @@ def test_only_labelled_tokens_count():
     logits[0, 1, 2] = 50.0
     labels = torch.tensor([[IGNORED, 2, IGNORED]])
     assert float(token_loss(logits, labels)) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_score_errors_are_distances_and_squared_near_the_target():
+    predicted, target = torch.tensor([0.2, 0.5, 0.51]), torch.tensor([0.5, 0.5, 0.5])
+    assert score_errors(predicted, target, kind="l1").tolist() == pytest.approx([0.3, 0, 0.01])
+    huber = score_errors(predicted, target, kind="huber", delta=0.05)
+    assert huber.tolist() == pytest.approx([0.3 - 0.025, 0, 0.01**2 / 0.1], abs=1e-6)
+
+
+def test_ranks_are_compared_within_a_group_and_where_targets_differ():
+    predicted = torch.tensor([0.9, 0.1, 0.5], requires_grad=True)
+    target = torch.tensor([0.2, 0.8, 0.8])
+    loss = rank_loss(predicted, target, ["blur", "blur", "noise"], temperature=0.1)
+    # One pair: the first is worse than the second, and predicted 0.8 above it.
+    assert loss.item() == pytest.approx(torch.nn.functional.softplus(torch.tensor(8.0)).item())
+    loss.backward()
+    assert predicted.grad is not None
+    assert predicted.grad[0] > 0 > predicted.grad[1]
+    assert predicted.grad[2] == 0
+
+
+def test_ranks_without_a_pair_cost_nothing():
+    predicted = torch.tensor([0.9, 0.1], requires_grad=True)
+    loss = rank_loss(predicted, torch.tensor([0.5, 0.5]), ["blur", "blur"], temperature=0.1)
+    assert loss.item() == 0
+    loss.backward()
+    empty = rank_loss(torch.zeros(0), torch.zeros(0), [], temperature=0.1)
+    assert empty.item() == 0
