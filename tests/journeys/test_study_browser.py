@@ -236,13 +236,18 @@ def _new_page(browser: Browser) -> Page:
 def _take_part(page: Page, link: str, clips: list[str], answers: dict[str, dict[str, int]]) -> None:
     enter(page, link)
     for clip in clips:
-        if page.locator("#go").count():
-            page.keyboard.press(" ")
-        page.wait_for_selector(".ballot")
+        watch(page)
         rate_by_keyboard(page, answers[clip])
         page.wait_for_selector(".ballot", state="detached")
-        page.wait_for_selector("#go, .ballot, #screen:not([hidden]), .message")
     page.wait_for_selector("text=Thank you")
+
+
+def watch(page: Page) -> None:
+    """Start the clip where the page waits for that, and wait for the scales."""
+    page.wait_for_selector("#go, #screen:not([hidden]), .ballot")
+    if page.locator("#go").count():
+        page.keyboard.press(" ")
+    page.wait_for_selector(".ballot")
 
 
 def _simulate(

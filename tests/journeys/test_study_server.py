@@ -277,8 +277,6 @@ def test_two_tabs_of_one_subject_give_one_vote_a_clip(server: Server) -> None:
     other.close()
 
 
-# Minutes on two cores with PostgreSQL.
-@pytest.mark.slow
 def test_thirty_subjects_at_once_are_all_heard(server: Server) -> None:
     tabs = {
         label: Tab(server.url, token, label) for label, token in _invite(server.folder, 30).items()

@@ -26,6 +26,9 @@ from finevq.study.tables import AuditEntry, Base, ClipRow, Presentation, Study, 
 
 BUSY_SECONDS = 30.0
 """How long a write waits for another before it gives up."""
+NUM_CONNECTIONS = 20
+"""Kept open and reused; a request that finds all of them busy waits for one. PostgreSQL starts a
+process per connection, so opening one per request would cost more than the request."""
 SCRYPT = {"n": 2**14, "r": 8, "p": 1}
 
 
@@ -217,8 +220,9 @@ def open_engine(url: str) -> Engine:
         engine = create_engine(
             url,
             pool_pre_ping=not is_sqlite,
-            pool_size=10,
-            max_overflow=30,
+            pool_size=NUM_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=BUSY_SECONDS,
             connect_args={"timeout": BUSY_SECONDS} if is_sqlite else {},
         )
     except (SQLAlchemyError, ImportError) as error:
