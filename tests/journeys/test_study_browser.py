@@ -323,7 +323,7 @@ def _check_recovery(
         correlation = np.corrcoef(_ranks(estimate.quality), _ranks(planted))[0, 1]
         error = float(np.sqrt(np.mean((estimate.quality - planted) ** 2)))
         print(f"{name}: SRCC {correlation:.3f}, RMSE {error:.3f} of five levels")  # noqa: T201
-        assert correlation >= 0.9
+        assert correlation > 0.85  # 0.9: one swap of two neighbours among five clips
         assert error < max_error
         worst = np.argsort(-estimate.inconsistency)[: len(spammers)]
         assert {tables[name].subjects[index] for index in worst} == spammers

@@ -13,12 +13,12 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 
 from finevq.errors import StudyError
 from finevq.study.agreement import agreement_of, half_widths
-from finevq.study.definition import Role
+from finevq.study.definition import Role, StudyDefinition
 from finevq.study.flags import flags_of
 from finevq.study.mos import estimate_mos
 from finevq.study.qa_revision import clip_of, count_by_status, next_open, revise
 from finevq.study.rendering import render
-from finevq.study.results import StudyResults, read_results
+from finevq.study.results import StudyResults, SubjectProgress, read_results
 from finevq.study.store import Store, is_password
 from finevq.study.tables import ClipRow
 from finevq.study.votes import FloatArray, VoteTable, mean_of
@@ -207,9 +207,29 @@ def _subject(results: StudyResults, label: str) -> dict[str, Any]:
     own = [ballot for ballot in results.ballots if ballot.subject == label]
     return {
         "person": person,
+        "answers": [
+            ("Questionnaire", _questionnaire(person, results.definition)),
+            ("Viewing conditions", _viewing(person)),
+        ],
         "ballots": own,
         "scales": results.definition.dimensions,
         "flags": _overview(results)["flags"][label],
+    }
+
+
+def _questionnaire(person: SubjectProgress, definition: StudyDefinition) -> dict[str, str]:
+    """Return what a subject said, with the questions in full."""
+    questions = {f"question_{i}": text for i, text in enumerate(definition.questions, start=1)}
+    answers = person.questionnaire or {}
+    return {questions.get(key, key.capitalize()): text for key, text in answers.items() if text}
+
+
+def _viewing(person: SubjectProgress) -> dict[str, str]:
+    """Return a subject's conditions; of the color plates only how many were read."""
+    return {
+        key.replace("_", " ").capitalize(): text
+        for key, text in (person.viewing or {}).items()
+        if text and not key.startswith("plate_")
     }
 
 

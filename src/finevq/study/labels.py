@@ -170,7 +170,9 @@ def read_labels(path: Path) -> list[VideoLabels]:
         ranges = {d: _range(rows, f"mos_{d}") for d in DIMENSIONS if f"mos_{d}" in rows[0]}
         return [_read_row(row, ranges) for row in rows]
     except (ValueError, TypeError) as error:
-        raise DatasetError(f"{path}: a MOS must be a number or empty ({error})") from None
+        raise DatasetError(
+            f"{path}: a MOS or agreement must be a number or empty ({error})"
+        ) from None
 
 
 def _csv_rows(path: Path) -> list[dict[str, str]]:
@@ -215,7 +217,11 @@ def _read_row(
             d: row[f"distorted_{d}"] == "yes" for d in FAULT_DIMENSIONS if row.get(f"distorted_{d}")
         },
         attributes=attributes,
+        agreement={
+            d: float(row[f"agreement_{d}"]) for d in FAULT_DIMENSIONS if row.get(f"agreement_{d}")
+        },
         most_impactful=row.get("most_impactful_dimension", ""),
+        num_votes=int(row.get("num_votes") or 0),
     )
 
 
