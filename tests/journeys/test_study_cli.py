@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from finevq.cli.main import app
-from finevq.errors import ConfigError, DatasetError, StudyError
+from finevq.errors import ConfigError, DatasetError, StudyError, VideoDecodeError
 from finevq.settings import Settings
 from finevq.study.definition import load_values
 from finevq.study.folder import create_study, open_study
@@ -276,6 +276,16 @@ def test_a_clip_larger_than_the_screen_is_announced(videos: Path, tmp_path: Path
 def test_a_folder_that_exists_is_not_overwritten(study: Path, videos: Path) -> None:
     with pytest.raises(StudyError, match="exists; choose a new name"):
         _run("create", study, "--videos", videos)
+
+
+def test_a_clip_that_cannot_be_read_leaves_no_half_study(videos: Path, tmp_path: Path) -> None:
+    (videos / "broken.mp4").write_bytes(b"not a video")
+    with pytest.raises(VideoDecodeError, match=r"broken\.mp4: no frame can be read"):
+        _run("create", tmp_path / "new", "--videos", videos)
+    assert not (tmp_path / "new").exists()
+    (videos / "broken.mp4").unlink()
+    _run("create", tmp_path / "new", "--videos", videos)
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0
 
 
 def test_a_misspelled_setting_is_found(videos: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Creating one measures every clip, makes what browsers cannot play playable, and 
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,15 +81,21 @@ def create_study(
     definition = build_definition(values)
     specs = list_clips(videos, definition)
     check_sources([spec.source for spec in specs if spec.role != Role.TRAINING])
-    rows, created = _prepare_clips(folder, specs, definition.viewing, settings, on_clip)
     secret = password or secrets.token_urlsafe(9)
-    description = {"name": folder.name, "database": database}
-    _write_private(folder / FOLDER_FILE, json.dumps(description, indent=2) + "\n")
-    store = Store(_url(folder, database), folder.name)
+    # Questionnaires are personal: the folder is its owner's alone.
+    folder.mkdir(mode=0o700, parents=True)
     try:
-        store.create(values, rows, secret)
-    finally:
-        store.close()
+        rows, created = _prepare_clips(folder, specs, definition.viewing, settings, on_clip)
+        description = {"name": folder.name, "database": database}
+        _write_private(folder / FOLDER_FILE, json.dumps(description, indent=2) + "\n")
+        store = Store(_url(folder, database), folder.name)
+        try:
+            store.create(values, rows, secret)
+        finally:
+            store.close()
+    except BaseException:
+        shutil.rmtree(folder)  # half a study is none, and would stand in the way of the next try
+        raise
     return CreatedStudy(folder=folder, password=secret, clips=tuple(created))
 
 
