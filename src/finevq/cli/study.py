@@ -76,7 +76,7 @@ def invite(
     from finevq.study.folder import open_study
 
     store = open_study(folder)
-    invited = [(renew, store.renew_link(renew))] if renew else store.invite(subjects)
+    invited = [store.renew_link(renew)] if renew else store.invite(subjects)
     store.close()
     for label, token in invited:
         print(f"{label}\t{url.rstrip('/')}/s/{token}")

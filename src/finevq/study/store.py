@@ -163,22 +163,23 @@ class Store:
             session.add(audit(study, "owner", "invite", f"S{first:02d} and on, {count} subjects"))
         return invited
 
-    def renew_link(self, label: str) -> str:
-        """Replace a subject's link, which stops the old one, and return the new token."""
+    def renew_link(self, label: str) -> tuple[str, str]:
+        """Replace a subject's link, which stops the old one, and return (label, new token)."""
         with self.writing() as session:
             study = self.study(session)
             subject = find_subject(session, study, label)
             token = secrets.token_urlsafe(16)
             subject.token_hash = hash_token(token)
-            session.add(audit(study, "owner", "renew link", label))
-        return token
+            session.add(audit(study, "owner", "renew link", subject.label))
+        return subject.label, token
 
     def delete_subject(self, label: str, actor: str = "owner") -> None:
         """Delete a subject and everything that he said; only the fact stays, in the audit log."""
         with self.writing() as session:
             study = self.study(session)
-            session.delete(find_subject(session, study, label))
-            session.add(audit(study, actor, "delete subject", label))
+            subject = find_subject(session, study, label)
+            session.delete(subject)
+            session.add(audit(study, actor, "delete subject", subject.label))
 
     def set_password(self, password: str) -> None:
         """Replace the experimenter's password and end all experimenter sessions."""
@@ -312,7 +313,7 @@ def find_subject(session: Session, study: Study, label: str) -> Subject:
     """
     number = label.upper().removeprefix("S")
     subject = None
-    if number.isdigit():
+    if number.isdecimal() and len(number) <= 6:
         subject = session.scalar(
             select(Subject).where(Subject.study_id == study.id, Subject.number == int(number))
         )
