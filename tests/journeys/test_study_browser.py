@@ -359,6 +359,7 @@ def test_six_simulated_subjects_give_the_planted_truth_and_the_spammer_away(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 def test_twenty_two_simulated_subjects_give_the_planted_truth_and_the_spammers_away(
     tmp_path: Path, clips: Path, browser: Browser
 ) -> None:
