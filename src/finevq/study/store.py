@@ -274,7 +274,7 @@ def _of_study(table: Table, study: Select[tuple[int]]) -> ColumnElement[bool]:
     if "study_id" in table.c:
         return table.c.study_id.in_(study)
     key = next(iter(table.foreign_keys))
-    parent = key.column.table
+    parent = Base.metadata.tables[key.target_fullname.rpartition(".")[0]]
     return key.parent.in_(select(parent.c.id).where(_of_study(parent, study)))
 
 
