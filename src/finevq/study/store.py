@@ -35,9 +35,10 @@ from finevq.study.tables import AuditEntry, Base, ClipRow, Presentation, Study, 
 
 BUSY_SECONDS = 30.0
 """How long a write waits for another before it gives up."""
-NUM_CONNECTIONS = 20
-"""Kept open and reused; a request that finds all of them busy waits for one. PostgreSQL starts a
-process per connection, so opening one per request would cost more than the request."""
+NUM_CONNECTIONS = 40
+"""Kept open and reused, one for each thread of the server, so that no request waits for one.
+PostgreSQL starts a process per connection: opening one per request would cost more than the
+request. It allows 100 by default."""
 SCRYPT = {"n": 2**14, "r": 8, "p": 1}
 
 
