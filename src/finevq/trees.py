@@ -35,15 +35,23 @@ def build_tree(
         if not isinstance(value, Mapping):
             raise error(f"{where or 'configuration'}: expected a table of keys, found {value!r}")
         return _build_dataclass(kind, value, error, where)
-    origin = get_origin(kind)
-    if origin is tuple:
+    if get_origin(kind) is tuple:
         return _build_tuple(kind, value, error, where)
-    if origin is Literal:
-        if value not in get_args(kind):
-            allowed = ", ".join(map(repr, get_args(kind)))
-            raise error(f"{where} = {value!r}: expected one of {allowed}")
-        return value
-    options = get_args(kind) if origin in (Union, types.UnionType) else (kind,)
+    if get_origin(kind) is Literal:
+        return _build_choice(kind, value, error, where)
+    return _build_option(kind, value, error, where)
+
+
+def _build_choice(kind: Any, value: Any, error: type[FineVQError], where: str) -> Any:  # noqa: ANN401
+    if value not in get_args(kind):
+        allowed = ", ".join(map(repr, get_args(kind)))
+        raise error(f"{where} = {value!r}: expected one of {allowed}")
+    return value
+
+
+def _build_option(kind: Any, value: Any, error: type[FineVQError], where: str) -> Any:  # noqa: ANN401
+    """Take the first type of a union that the value has, or the only type."""
+    options = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
     for option in options:
         if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
             return build_tree(option, value, error=error, where=where)

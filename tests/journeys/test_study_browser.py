@@ -18,7 +18,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from finevq.settings import Settings
 from finevq.study.analysis import analyze
-from finevq.study.definition import Role
 from finevq.study.flags import flags_of
 from finevq.study.folder import create_study, open_study
 from finevq.study.results import StudyResults, read_results
@@ -120,13 +119,13 @@ def rate_by_keyboard(page: Page, levels: dict[str, int]) -> None:
     page.keyboard.press("Enter")
 
 
-def _excerpt(source: Path, target: Path) -> None:
-    """Write the first third of a second of a real clip at a quarter of HD: quick to play."""
+def _excerpt(source: Path, target: Path, num_frames: int) -> None:
+    """Write the start of a real clip, small and at 30 frames a second: quick to play."""
     with av.open(str(source)) as original, av.open(str(target), "w") as out:
         stream = out.add_stream("libx264", rate=Fraction(30))
         stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
         for index, frame in enumerate(original.decode(video=0)):
-            if index == 10:
+            if index == num_frames:
                 break
             small = frame.reformat(width=320, height=180, format="yuv420p")
             small.pts, small.time_base = index, Fraction(1, 30)
@@ -137,12 +136,12 @@ def _excerpt(source: Path, target: Path) -> None:
 class RunningStudy:
     """A study of real excerpts with its server."""
 
-    def __init__(self, folder: Path, clips: Path, num_clips: int) -> None:
+    def __init__(self, folder: Path, clips: Path, num_clips: int, num_frames: int = 10) -> None:
         videos = folder / "videos"
         videos.mkdir()
         names = REAL_CLIPS[:num_clips]
         for name in names:
-            _excerpt(clips / name, videos / name)
+            _excerpt(clips / name, videos / name, num_frames)
         self.practice = names[0]
         self.rated = names[1:]
         definition = {
@@ -236,13 +235,18 @@ def _new_page(browser: Browser) -> Page:
 def _take_part(page: Page, link: str, clips: list[str], answers: dict[str, dict[str, int]]) -> None:
     enter(page, link)
     for clip in clips:
-        if page.locator("#go").count():
-            page.keyboard.press(" ")
-        page.wait_for_selector(".ballot")
+        watch(page)
         rate_by_keyboard(page, answers[clip])
         page.wait_for_selector(".ballot", state="detached")
-        page.wait_for_selector("#go, .ballot, #screen:not([hidden]), .message")
     page.wait_for_selector("text=Thank you")
+
+
+def watch(page: Page) -> None:
+    """Start the clip where the page waits for that, and wait for the scales."""
+    page.wait_for_selector("#go, #screen:not([hidden]), .ballot")
+    if page.locator("#go").count():
+        page.keyboard.press(" ")
+    page.wait_for_selector(".ballot")
 
 
 def _simulate(
@@ -268,58 +272,94 @@ def _check_votes(study: RunningStudy, meant: dict[str, dict[str, dict[str, int]]
     assert stored == {(label, clip): meant[label][clip] for label in meant for clip in study.rated}
 
 
-def test_every_key_pressed_in_the_browser_arrives_as_meant(
-    tmp_path: Path, clips: Path, browser: Browser
-) -> None:
-    study = RunningStudy(tmp_path, clips, num_clips=4)
-    try:
-        _, meant = _simulate(study, browser, num_people=2, num_spammers=0)
-        _check_votes(study, meant)
-    finally:
-        study.stop()
-
-
-# Has not passed yet: after the return the player does not begin within four minutes.
-@pytest.mark.slow
 def test_a_browser_closed_in_mid_clip_resumes_at_that_clip(
     tmp_path: Path, clips: Path, browser: Browser
 ) -> None:
-    study = RunningStudy(tmp_path, clips, num_clips=3)
+    study = RunningStudy(tmp_path, clips, num_clips=2, num_frames=90)
     try:
         (link,) = study.invite(1)
-        answers = {
-            clip: dict.fromkeys(plant_truth(["a"], 1)["a"], 4) for clip in study.order("S01")
-        }
         page = _new_page(browser)
         enter(page, link)
-        page.keyboard.press(" ")
-        page.wait_for_selector("#screen.playing")
+        page.wait_for_selector("#go")
+        with page.expect_response("**/play") as started:
+            page.keyboard.press(" ")
+        assert started.value.ok
         page.context.close()
         assert study.results().ballots == ()
 
         page = _new_page(browser)
         page.goto(link)
         assert page.wait_for_selector("#go").inner_text() == "Play (Space)"
-        for clip in study.order("S01"):
-            if page.locator("#go").count():
-                page.keyboard.press(" ")
-            page.wait_for_selector(".ballot")
+        for _ in study.order("S01"):
+            watch(page)
             # Half a rating survives a reload.
             page.keyboard.press("2")
             page.reload()
             page.wait_for_selector(".ballot")
             assert page.locator("input[name=level-color]:checked").get_attribute("value") == "2"
-            rate_by_keyboard(page, answers[clip])
+            rate_by_keyboard(page, dict.fromkeys(DIMENSIONS, 4))
             page.wait_for_selector(".ballot", state="detached")
-            page.wait_for_selector("#go, .ballot, #screen:not([hidden]), .message")
         page.wait_for_selector("text=Thank you")
-        assert [b.levels["color"] for b in study.results().ballots] == [4, 4]
+        (ballot,) = study.results().ballots
+        assert ballot.levels == dict.fromkeys(DIMENSIONS, 4)
+        assert ballot.num_replays == 0
         page.context.close()
     finally:
         study.stop()
 
 
+def _check_recovery(
+    study: RunningStudy,
+    truth: dict[str, dict[str, float]],
+    spammers: set[str],
+    max_error: float,
+) -> None:
+    """The planted qualities come out of the database again, and the spammers stand out."""
+    results = study.results()
+    tables = results.vote_tables()
+    for name, analysis in analyze(tables, method="mle").items():
+        planted = np.array([truth[clip][name] for clip in tables[name].stimuli])
+        estimate = analysis.estimate
+        correlation = np.corrcoef(_ranks(estimate.quality), _ranks(planted))[0, 1]
+        error = float(np.sqrt(np.mean((estimate.quality - planted) ** 2)))
+        print(f"{name}: SRCC {correlation:.3f}, RMSE {error:.3f} of five levels")  # noqa: T201
+        assert correlation > 0.85  # 0.9: one swap of two neighbours among five clips
+        assert error < max_error
+        worst = np.argsort(-estimate.inconsistency)[: len(spammers)]
+        assert {tables[name].subjects[index] for index in worst} == spammers
+    flags = {
+        person.subject: flags_of(
+            person.subject, results.ballots, results.definition, {}, tables["overall"]
+        )
+        for person in results.subjects
+    }
+    print({s: [f"{f.kind}: {f.detail}" for f in found] for s, found in flags.items()})  # noqa: T201
+    # Simulated subjects rate in no time, so "too fast" says nothing here.
+    disagreeing = {s for s, found in flags.items() if any(f.kind == "disagrees" for f in found)}
+    assert spammers <= disagreeing
+    honest = [index for index, s in enumerate(tables["overall"].subjects) if s not in spammers]
+    rejected = screen_subjects(tables["overall"].votes, count_unanimous=False).rejected
+    assert not rejected[honest].any()
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.argsort(np.argsort(values))
+
+
+def test_six_simulated_subjects_give_the_planted_truth_and_the_spammer_away(
+    tmp_path: Path, clips: Path, browser: Browser
+) -> None:
+    study = RunningStudy(tmp_path, clips, num_clips=6)
+    try:
+        truth, meant = _simulate(study, browser, num_people=6, num_spammers=1)
+        _check_votes(study, meant)
+        _check_recovery(study, truth, {"S06"}, max_error=0.6)
+    finally:
+        study.stop()
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 def test_twenty_two_simulated_subjects_give_the_planted_truth_and_the_spammers_away(
     tmp_path: Path, clips: Path, browser: Browser
 ) -> None:
@@ -327,24 +367,6 @@ def test_twenty_two_simulated_subjects_give_the_planted_truth_and_the_spammers_a
     try:
         truth, meant = _simulate(study, browser, num_people=22, num_spammers=2)
         _check_votes(study, meant)
-        results = study.results()
-        tables = results.vote_tables()
-        overall = np.array([truth[name]["overall"] for name in tables["overall"].stimuli])
-        estimate = analyze(tables, method="mle", dimension="overall")["overall"].estimate
-        assert np.corrcoef(estimate.quality, overall)[0, 1] > 0.97
-        assert np.abs(estimate.quality - overall).mean() < 0.3
-        order = np.argsort(-estimate.inconsistency)
-        assert {tables["overall"].subjects[i] for i in order[:2]} == {"S21", "S22"}
-        gold = {c.name: c.answers for c in results.clips if c.role == Role.GOLD}
-        flagged = {
-            person.subject
-            for person in results.subjects
-            if flags_of(
-                person.subject, results.ballots, results.definition, gold, tables["overall"]
-            )
-        }
-        assert {"S21", "S22"} <= flagged
-        rejected = screen_subjects(tables["overall"].votes, count_unanimous=False).rejected
-        assert not rejected[:20].any()
+        _check_recovery(study, truth, {"S21", "S22"}, max_error=0.3)
     finally:
         study.stop()

@@ -8,16 +8,22 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
 
 from finevq.cli.main import app
-from finevq.errors import ConfigError, StudyError
-from finevq.study.folder import open_study
+from finevq.errors import ConfigError, DatasetError, StudyError, VideoDecodeError
+from finevq.settings import Settings
+from finevq.study.definition import load_values
+from finevq.study.folder import create_study, open_study
+from finevq.study.labels import read_labels
 from finevq.study.results import read_results
 from finevq.study.sessions import BallotForm, SubjectSession
+from finevq.study.store import Store
 from finevq.study.vote_files import read_votes
 
+FORMULA = '=HYPERLINK("http://example.org", "look")'
 DIMENSIONS = ("color", "noise", "artifact", "blur", "temporal", "overall")
 
 
@@ -86,13 +92,14 @@ def _take_part(session: SubjectSession, number: int) -> None:
         session.start_playback(position, key := f"playback-{number}-{position}")
         session.end_playback(key)
         level = int(generator.integers(1, 6)) if number == 6 else min(max(clip - 1, 1), 5)
-        seen = ["none"] if level >= 4 else ["shake"]
+        seen = ["none"] if level >= 4 else ["shake", "other"]
         session.submit(
             BallotForm(
                 position=position,
                 submission=f"ballot-{number}-{position}",
                 ratings=dict.fromkeys(DIMENSIONS, level),
                 attributes={name: ["none"] for name in DIMENSIONS[:-2]} | {"temporal": seen},
+                other={"temporal": FORMULA} if "other" in seen else {},
             )
         )
 
@@ -132,9 +139,17 @@ def test_a_study_becomes_labels_and_a_report(study: Path, tmp_path: Path) -> Non
     assert list(rows) == [f"clip{index}.mp4" for index in range(1, 6)]
     assert float(rows["clip5.mp4"]["mos_overall"]) > float(rows["clip1.mp4"]["mos_overall"])
     assert rows["clip5.mp4"]["level_overall"] == "excellent"
-    assert rows["clip1.mp4"]["attributes_temporal"] == "shake"
+    assert rows["clip1.mp4"]["attributes_temporal"] == "shake|other temporal"
     assert rows["clip1.mp4"]["most_impactful_dimension"] == "temporal"
     assert float(rows["clip1.mp4"]["agreement_temporal"]) >= 0.5
+    parquet = tmp_path / "labels.parquet"
+    _run("analyze", study, "--method", "mos", "--labels", parquet)
+    columns = pyarrow.parquet.read_table(parquet)
+    assert columns.schema.field("mos_overall").type == pyarrow.float64()
+    assert columns["mos_overall"].to_pylist() == pytest.approx(
+        [float(row["mos_overall"]) for row in rows.values()], abs=1e-4
+    )
+    assert [video.to_row() for video in read_labels(parquet)] == columns.to_pylist()
     text = report.read_text()
     assert "indoor" in text
     assert text.count("<svg") >= 6 * 4
@@ -152,6 +167,9 @@ def test_exports_are_read_back_as_the_same_votes_and_hold_nothing_personal(
         tables = read_votes(tmp_path / "out" / name)
         read = tables.get("overall") or tables["quality"]
         np.testing.assert_array_equal(np.sort(read.votes, axis=1), np.sort(table.votes, axis=1))
+    with (tmp_path / "out" / "ratings.csv").open() as file:
+        texts = {row["other_temporal"] for row in csv.DictReader(file)}
+    assert texts == {"", f"'{FORMULA}"}
     everything = "".join(path.read_text() for path in (tmp_path / "out").iterdir())
     assert "private" not in everything
     assert "S01" in everything
@@ -184,19 +202,34 @@ def test_pairs_are_built_revised_and_written(study: Path, tmp_path: Path) -> Non
     assert row["answer"].endswith("Really.")
 
 
-def test_a_subject_is_deleted_and_a_backup_made(study: Path, tmp_path: Path) -> None:
-    _run("backup", study, "--output", tmp_path / "backup.db")
-    assert (tmp_path / "backup.db").stat().st_size > 0
+def test_a_subject_is_deleted_to_the_last_byte_and_a_backup_still_holds_him(
+    study: Path, tmp_path: Path
+) -> None:
+    backup = tmp_path / "backup.db"
+    _run("backup", study, "--output", backup)
+    assert backup.stat().st_mode & 0o077 == 0
+    with pytest.raises(StudyError, match="a backup never overwrites"):
+        _run("backup", study, "--output", backup)
     _run("delete-subject", study, "S07", "--yes")
     store = open_study(study)
-    assert "S07" not in {ballot.subject for ballot in read_results(store).ballots}
+    results = read_results(store)
     store.close()
+    assert "S07" not in {ballot.subject for ballot in results.ballots}
+    copy = Store(f"sqlite:///{backup}", study.name)
+    copied = read_results(copy)
+    copy.close()
+    assert [b for b in copied.ballots if b.subject != "S07"] == list(results.ballots)
+    assert {b.subject for b in copied.ballots} == {f"S{n:02d}" for n in range(1, 8)}
+    for subject in ("S01", "S02", "S03", "S04", "S05", "S06"):
+        _run("delete-subject", study, subject, "--yes")
+    left = b"".join(path.read_bytes() for path in study.glob("study.db*"))
+    assert b"a private answer" not in left
     log = _run("audit", study)
     assert [line.split("\t")[2] for line in log.splitlines()] == [
         "create",
         "invite",
         "backup",
-        "delete subject",
+        *["delete subject"] * 7,
     ]
     with pytest.raises(StudyError, match="no subject 'S07'"):
         _run("delete-subject", study, "S07", "--yes")
@@ -216,9 +249,43 @@ def test_screening_measures_and_picks_and_survives_a_broken_file(
     _run("create", tmp_path / "screened", "--videos", target)
 
 
+def test_a_label_file_that_is_none_says_why(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_bytes(b"PAR1\xff\xfe")
+    with pytest.raises(DatasetError, match="cannot be read"):
+        _run("qa", labels)
+    labels.write_text("video,mos_overall\na,fine\n")
+    with pytest.raises(DatasetError, match="a MOS or agreement must be a number or empty"):
+        _run("qa", labels)
+
+
+def test_a_clip_larger_than_the_screen_is_announced(videos: Path, tmp_path: Path) -> None:
+    config, warnings = tmp_path / "study.yaml", list[str]()
+    config.write_text("viewing: {width_pixels: 60, height_pixels: 40}\n")
+    create_study(
+        tmp_path / "small",
+        videos,
+        load_values(config),
+        Settings(),
+        on_clip=lambda clip: warnings.append(clip.warning),
+    )
+    assert len(warnings) == 6
+    assert "64x48 is larger than the screen that study.yaml asks for (60x40)" in warnings[0]
+
+
 def test_a_folder_that_exists_is_not_overwritten(study: Path, videos: Path) -> None:
     with pytest.raises(StudyError, match="exists; choose a new name"):
         _run("create", study, "--videos", videos)
+
+
+def test_a_clip_that_cannot_be_read_leaves_no_half_study(videos: Path, tmp_path: Path) -> None:
+    (videos / "broken.mp4").write_bytes(b"not a video")
+    with pytest.raises(VideoDecodeError, match=r"broken\.mp4: no frame can be read"):
+        _run("create", tmp_path / "new", "--videos", videos)
+    assert not (tmp_path / "new").exists()
+    (videos / "broken.mp4").unlink()
+    _run("create", tmp_path / "new", "--videos", videos)
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0
 
 
 def test_a_misspelled_setting_is_found(videos: Path, tmp_path: Path) -> None:

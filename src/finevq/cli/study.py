@@ -51,7 +51,8 @@ def create(
         password=password_file.read_text().strip() if password_file else None,
         on_clip=lambda clip: print(
             f"{clip.name}: {clip.how}"
-            + (f", at least {clip.psnr_db} dB" if clip.psnr_db is not None else ""),
+            + (f", at least {clip.psnr_db} dB" if clip.psnr_db is not None else "")
+            + (f" (warning: {clip.warning})" if clip.warning else ""),
             file=sys.stderr,
         ),
     )
@@ -75,7 +76,7 @@ def invite(
     from finevq.study.folder import open_study
 
     store = open_study(folder)
-    invited = [(renew, store.renew_link(renew))] if renew else store.invite(subjects)
+    invited = [store.renew_link(renew)] if renew else store.invite(subjects)
     store.close()
     for label, token in invited:
         print(f"{label}\t{url.rstrip('/')}/s/{token}")
@@ -262,7 +263,7 @@ def backup(
     folder: StudyFolder,
     output: Annotated[Path, typer.Option("--output", "-o", help="New file.")],
 ) -> None:
-    """Copy the database while the server runs (SQLite)."""
+    """Copy the study's database into a SQLite file while the server runs."""
     from finevq.study.folder import open_study
 
     store = open_study(folder)

@@ -42,7 +42,7 @@ def create_app(store: Store, folder: Path) -> FastAPI:
     )
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "pages" / "static"))
     app.include_router(subject_router(store, folder))
-    app.include_router(experimenter_router(store))
+    app.include_router(experimenter_router(store, folder))
     app.middleware("http")(_guard)
     app.add_exception_handler(FineVQError, _show_error)
 

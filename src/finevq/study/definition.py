@@ -30,6 +30,22 @@ NO_ATTRIBUTE = "none"
 OTHER_ATTRIBUTE = "other"
 """Choices that every list of attributes ends with."""
 
+_MAPPING = "a mapping, as in {name: value}"
+_KINDS: Mapping[str, tuple[Any, str]] = {
+    "title": (str, "a text; put a number into quotes"),
+    "seed": (int, "a whole number"),
+    "dimensions": (list, "a list, as in [overall, blur]"),
+    "session": (Mapping, _MAPPING),
+    "viewing": (Mapping, _MAPPING),
+    "consent": (str, "a text"),
+    "contact": (str, "a text; put a number into quotes"),
+    "questions": (list, "a list, as in [Age group]"),
+    "repeat_share": ((int, float), "a number"),
+    "source_pattern": (str, "a regular expression in quotes"),
+    "clips": (Mapping, _MAPPING),
+}
+"""What a setting of study.yaml may be, for Python and in words."""
+
 _CONSENT = (
     "You will watch short videos and say how good they look. You can stop at any time without "
     "giving a reason, and ask for your answers to be deleted. We keep your answers under a number, "
@@ -196,6 +212,7 @@ def build_definition(values: Mapping[str, Any]) -> StudyDefinition:
         ConfigError: a key is unknown or a value impossible.
     """
     _check_keys(values, StudyDefinition, "study")
+    _check_kinds(values)
     chosen = dict(values)
     if "dimensions" in values:
         chosen["dimensions"] = tuple(_build_scale(value) for value in values["dimensions"])
@@ -314,6 +331,8 @@ def _build_scale(value: str | Mapping[str, Any]) -> DimensionScale:
                 "give your own as {name: ..., levels: [...]}"
             )
         return standard_scale(Dimension(value))
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"dimension {value!r} is neither a name nor {_MAPPING}")
     _check_keys(value, DimensionScale, "dimension")
     levels = tuple(str(level) for level in value.get("levels", ()))
     name = str(value.get("name", ""))
@@ -333,9 +352,23 @@ _Record = TypeVar("_Record")
 def _build(kind: type[_Record], values: Mapping[str, Any], place: str) -> _Record:
     _check_keys(values, kind, place)
     for name, value in values.items():
-        if value is not None and (not isinstance(value, int | float) or value < 0):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if (not is_number or value < 0) and not (value is None and kind is ViewingConditions):
             raise ConfigError(f"{place}.{name} is {value!r}; it must be a number, 0 or more")
     return kind(**values)
+
+
+def _check_kinds(values: Mapping[str, Any]) -> None:
+    """Make sure that each setting is a text, number, list or mapping, as it should be."""
+    for name, value in values.items():
+        kind, word = _KINDS[name]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ConfigError(f"{name} is {value!r}; it must be {word}")
+    for name, described in values.get("clips", {}).items():
+        if not isinstance(described, Mapping):
+            raise ConfigError(f"clips.{name} is {described!r}; it must be {_MAPPING}")
+        if not isinstance(described.get("answers", {}), Mapping):
+            raise ConfigError(f"clips.{name}.answers is no mapping of dimensions to levels")
 
 
 def _check_keys(values: Mapping[str, Any], kind: type, place: str) -> None:
@@ -353,6 +386,8 @@ def _check(definition: StudyDefinition) -> None:
     names = [scale.name for scale in definition.dimensions]
     if len(set(names)) != len(names):
         raise ConfigError(f"dimensions occur twice: {', '.join(names)}")
+    if definition.seed < 0:
+        raise ConfigError(f"seed is {definition.seed}; it must be 0 or more")
     if not 0 <= definition.repeat_share <= 0.5:
         raise ConfigError(f"repeat_share is {definition.repeat_share}; allowed is 0 to 0.5")
     if definition.session.clips_per_block < 1:

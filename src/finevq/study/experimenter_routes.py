@@ -5,20 +5,22 @@ import hmac
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from finevq.errors import StudyError
 from finevq.study.agreement import agreement_of, half_widths
-from finevq.study.definition import Role
+from finevq.study.definition import Role, StudyDefinition
 from finevq.study.flags import flags_of
 from finevq.study.mos import estimate_mos
-from finevq.study.qa_revision import count_by_status, next_open, revise
+from finevq.study.qa_revision import clip_of, count_by_status, next_open, revise
 from finevq.study.rendering import render
-from finevq.study.results import StudyResults, read_results
+from finevq.study.results import StudyResults, SubjectProgress, read_results
 from finevq.study.store import Store, is_password
+from finevq.study.tables import ClipRow
 from finevq.study.votes import FloatArray, VoteTable, mean_of
 
 COOKIE = "finevq_experimenter"
@@ -33,12 +35,13 @@ class NotLoggedInError(StudyError):
     http_status = 401
 
 
-def experimenter_router(store: Store) -> APIRouter:
-    """Build the routes below /experimenter."""
+def experimenter_router(store: Store, folder: Path) -> APIRouter:
+    """Build the routes below /experimenter; `folder` holds the clips."""
     router = APIRouter()
     _add_login(router, store)
     pages = APIRouter(dependencies=[Depends(_guard(store))])
     _add_progress(pages, store)
+    _add_clips(pages, store, folder)
     _add_qa(pages, store)
     router.include_router(pages)
     return router
@@ -82,10 +85,6 @@ def _add_progress(pages: APIRouter, store: Store) -> None:
     def overview() -> str:
         return render("overview.html", title=store.name, **_overview(read_results(store)))
 
-    @pages.get("/experimenter/clips", response_class=HTMLResponse)
-    def clips() -> str:
-        return render("clips.html", title=store.name, **_clips(read_results(store)))
-
     @pages.get("/experimenter/subjects/{label}", response_class=HTMLResponse)
     def subject(label: str) -> str:
         return render("subject.html", title=store.name, **_subject(read_results(store), label))
@@ -102,13 +101,29 @@ def _add_progress(pages: APIRouter, store: Store) -> None:
         return render("audit.html", title=store.name, entries=store.audit_log()[::-1])
 
 
+def _add_clips(pages: APIRouter, store: Store, folder: Path) -> None:
+    @pages.get("/experimenter/clips", response_class=HTMLResponse)
+    def clips() -> str:
+        return render("clips.html", title=store.name, **_clips(read_results(store)))
+
+    @pages.get("/experimenter/clips/{clip_id}")
+    def clip_file(clip_id: int) -> FileResponse:
+        with store.reading() as session:
+            clip = session.get(ClipRow, clip_id)
+            if clip is None or clip.study_id != store.study(session).id:
+                raise StudyError(f"this study has no clip {clip_id}")
+            return FileResponse(folder / clip.file)
+
+
 def _add_qa(pages: APIRouter, store: Store) -> None:
     @pages.get("/experimenter/qa", response_class=HTMLResponse)
     def qa() -> str:
         with store.reading() as session:
-            pair = next_open(session, store.study(session))
-            counts = count_by_status(session, store.study(session))
-        return render("qa.html", title=store.name, pair=pair, counts=counts)
+            study = store.study(session)
+            pair = next_open(session, study)
+            counts = count_by_status(session, study)
+            clip = clip_of(session, study, pair) if pair else None
+        return render("qa.html", title=store.name, pair=pair, counts=counts, clip=clip)
 
     @pages.post("/experimenter/qa/{pair_id}")
     def revise_pair(
@@ -192,9 +207,29 @@ def _subject(results: StudyResults, label: str) -> dict[str, Any]:
     own = [ballot for ballot in results.ballots if ballot.subject == label]
     return {
         "person": person,
+        "answers": [
+            ("Questionnaire", _questionnaire(person, results.definition)),
+            ("Viewing conditions", _viewing(person)),
+        ],
         "ballots": own,
         "scales": results.definition.dimensions,
         "flags": _overview(results)["flags"][label],
+    }
+
+
+def _questionnaire(person: SubjectProgress, definition: StudyDefinition) -> dict[str, str]:
+    """Return what a subject said, with the questions in full."""
+    questions = {f"question_{i}": text for i, text in enumerate(definition.questions, start=1)}
+    answers = person.questionnaire or {}
+    return {questions.get(key, key.capitalize()): text for key, text in answers.items() if text}
+
+
+def _viewing(person: SubjectProgress) -> dict[str, str]:
+    """Return a subject's conditions; of the color plates only how many were read."""
+    return {
+        key.replace("_", " ").capitalize(): text
+        for key, text in (person.viewing or {}).items()
+        if text and not key.startswith("plate_")
     }
 
 

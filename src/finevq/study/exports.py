@@ -1,7 +1,8 @@
 """Votes as files that other tools read: long CSV, sureal's JSON, the P.910 toolkit's CSV.
 
-Nothing personal leaves: subjects are numbers, the questionnaire stays in the database unless it is
-asked for, and free texts of "other" are part of the ratings.
+Nothing personal leaves: subjects are numbers and the questionnaire stays in the database. Free
+texts of "other" are part of the ratings; a spreadsheet must not run them, so one that begins like
+a formula gets an apostrophe in front.
 """
 
 import csv
@@ -14,6 +15,9 @@ import numpy as np
 
 from finevq.study.results import BallotRecord, StudyResults
 from finevq.study.votes import VoteTable
+
+FORMULA_STARTS = ("=", "+", "-", "@")
+"""Spreadsheets run a cell that begins so. Source: OWASP, CSV Injection."""
 
 
 def write_export(results: StudyResults, folder: Path) -> list[Path]:
@@ -95,6 +99,16 @@ def write_matrix(table: VoteTable, path: Path) -> None:
                 file.write(",".join("nan" if np.isnan(v) else f"{v:.1f}" for v in row) + "\n")
 
 
+def without_formula(text: str) -> str:
+    """Make a stranger's text harmless in a spreadsheet, on one line.
+
+    >>> print(without_formula("=1+1"))
+    '=1+1
+    """
+    line = " ".join(text.split())
+    return f"'{line}" if line.startswith(FORMULA_STARTS) else line
+
+
 def _opinion_scores(table: VoteTable, row: int) -> dict[str, Any]:
     scores: dict[str, Any] = {}
     for column, subject in enumerate(table.subjects):
@@ -119,6 +133,6 @@ def _ballot_cells(ballot: BallotRecord, dimensions: Sequence[str]) -> list[Any]:
         cells += [
             ballot.levels[dimension],
             "|".join(ballot.attributes.get(dimension, ())),
-            ballot.other.get(dimension, ""),
+            without_formula(ballot.other.get(dimension, "")),
         ]
     return cells

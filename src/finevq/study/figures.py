@@ -20,12 +20,16 @@ class Axis:
     label: str
     low: float
     high: float
+    is_count: bool = False
+    """Only whole numbers make sense."""
 
     def ticks(self, count: int = 5) -> list[float]:
         """Return round numbers within the axis.
 
         >>> Axis(label="", low=0, high=100).ticks()
         [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
+        >>> Axis(label="", low=0, high=2.1, is_count=True).ticks()
+        [0.0, 1.0, 2.0]
         """
         span = self.high - self.low
         if span <= 0:
@@ -33,6 +37,7 @@ class Axis:
         rough = span / count
         power = 10.0 ** np.floor(np.log10(rough))
         step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
+        step = max(step, 1.0) if self.is_count else step
         first = np.ceil(self.low / step) * step
         return [float(round(t, 10)) for t in np.arange(first, self.high + step * 0.001, step)]
 
@@ -42,7 +47,8 @@ def histogram(values: Sequence[float], axis: Axis, title: str, num_bins: int = 2
     counts, edges = np.histogram(
         [v for v in values if v == v], bins=num_bins, range=(axis.low, axis.high)
     )
-    vertical = Axis(label="clips", low=0, high=max(float(counts.max(initial=0)), 1.0) * 1.08)
+    top = max(float(counts.max(initial=0)), 1.0) * 1.08
+    vertical = Axis(label="clips", low=0, high=top, is_count=True)
     bars = "".join(
         f'<rect class="bar" x="{_x(left, axis) + 0.5:.1f}" y="{_y(count, vertical):.1f}" '
         f'width="{max(_x(right, axis) - _x(left, axis) - 1, 1):.1f}" '
@@ -139,7 +145,7 @@ def intervals(
         label: Of the horizontal axis.
     """
     usable = sorted(v for v in values if v[0] == v[0])
-    horizontal = Axis(label=label, low=0, high=max(len(usable), 1))
+    horizontal = Axis(label=label, low=0, high=max(len(usable), 1), is_count=True)
     parts = []
     for index, (value, low, high) in enumerate(usable):
         left = _x(index + 0.5, horizontal)

@@ -6,6 +6,7 @@ Creating one measures every clip, makes what browsers cannot play playable, and 
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,11 @@ from finevq.settings import Settings
 from finevq.study.definition import (
     ClipSpec,
     Role,
-    StudyDefinition,
+    ViewingConditions,
     build_definition,
     list_clips,
 )
-from finevq.study.media import make_playable, measure_clip
+from finevq.study.media import ClipFacts, make_playable, measure_clip
 from finevq.study.ordering import check_sources
 from finevq.study.store import Store
 
@@ -36,6 +37,8 @@ class CreatedClip:
     how: str
     """copied, remuxed or transcoded."""
     psnr_db: float | None
+    warning: str = ""
+    """What the experimenter should know of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,15 +81,21 @@ def create_study(
     definition = build_definition(values)
     specs = list_clips(videos, definition)
     check_sources([spec.source for spec in specs if spec.role != Role.TRAINING])
-    rows, created = _prepare_clips(folder, specs, settings, on_clip)
     secret = password or secrets.token_urlsafe(9)
-    description = {"name": folder.name, "database": database}
-    _write_private(folder / FOLDER_FILE, json.dumps(description, indent=2) + "\n")
-    store = Store(_url(folder, database), folder.name)
+    # Questionnaires are personal: the folder is its owner's alone.
+    folder.mkdir(mode=0o700, parents=True)
     try:
-        store.create(values, rows, secret)
-    finally:
-        store.close()
+        rows, created = _prepare_clips(folder, specs, definition.viewing, settings, on_clip)
+        description = {"name": folder.name, "database": database}
+        _write_private(folder / FOLDER_FILE, json.dumps(description, indent=2) + "\n")
+        store = Store(_url(folder, database), folder.name)
+        try:
+            store.create(values, rows, secret)
+        finally:
+            store.close()
+    except BaseException:
+        shutil.rmtree(folder)  # half a study is none, and would stand in the way of the next try
+        raise
     return CreatedStudy(folder=folder, password=secret, clips=tuple(created))
 
 
@@ -105,15 +114,10 @@ def open_study(folder: Path) -> Store:
     return Store(_url(folder, description["database"]), description["name"])
 
 
-def describe(definition: StudyDefinition) -> str:
-    """Say in a line what a study asks."""
-    names = ", ".join(scale.name for scale in definition.dimensions)
-    return f"{definition.title}: {names}"
-
-
 def _prepare_clips(
     folder: Path,
     specs: Sequence[ClipSpec],
+    viewing: ViewingConditions,
     settings: Settings,
     on_clip: Callable[[CreatedClip], None],
 ) -> tuple[list[dict[str, Any]], list[CreatedClip]]:
@@ -134,9 +138,25 @@ def _prepare_clips(
                 "note": spec.note,
             }
         )
-        created.append(CreatedClip(name=spec.name, how=copy.how, psnr_db=copy.psnr_db))
+        created.append(
+            CreatedClip(
+                name=spec.name,
+                how=copy.how,
+                psnr_db=copy.psnr_db,
+                warning=_warn_of_size(facts, viewing),
+            )
+        )
         on_clip(created[-1])
     return rows, created
+
+
+def _warn_of_size(facts: ClipFacts, viewing: ViewingConditions) -> str:
+    if facts.width <= viewing.width_pixels and facts.height <= viewing.height_pixels:
+        return ""
+    return (
+        f"{facts.width}x{facts.height} is larger than the screen that study.yaml asks for "
+        f"({viewing.width_pixels}x{viewing.height_pixels}), so smaller screens scale it down"
+    )
 
 
 def _url(folder: Path, database: str | None) -> str:

@@ -56,16 +56,16 @@ class VideoLabels:
         return tuple(name for names in self.attributes.values() for name in names)
 
     def to_row(self) -> dict[str, Any]:
-        """Return one row of the label file."""
+        """Return one row of the label file; None where something is unknown."""
         row: dict[str, Any] = {"video": self.video, "category": self.category}
         for dimension in DIMENSIONS:
-            row[f"mos_{dimension}"] = _cell(self.mos.get(dimension))
+            row[f"mos_{dimension}"] = _number(self.mos.get(dimension))
             row[f"level_{dimension}"] = self.levels.get(dimension, "")
         for dimension in FAULT_DIMENSIONS:
             is_bad = self.distorted.get(dimension)
             row[f"distorted_{dimension}"] = "" if is_bad is None else ("yes" if is_bad else "no")
             row[f"attributes_{dimension}"] = "|".join(self.attributes.get(dimension, ()))
-            row[f"agreement_{dimension}"] = _cell(self.agreement.get(dimension))
+            row[f"agreement_{dimension}"] = _number(self.agreement.get(dimension))
         row["most_impactful_dimension"] = self.most_impactful
         row["num_votes"] = self.num_votes
         return row
@@ -138,29 +138,57 @@ def write_labels(labels: Sequence[VideoLabels], path: Path) -> None:
             parquet: Any = import_module("pyarrow.parquet")
         except ImportError:
             raise MissingExtraError("writing Parquet", "parquet") from None
-        parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+        parquet.write_table(pyarrow.Table.from_pylist(rows, _parquet_schema(pyarrow)), path)
         return
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else ["video"])
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+
+
+def _parquet_schema(pyarrow: Any) -> Any:  # noqa: ANN401  # pyarrow ships no types
+    """Return the columns' types: also of a column in which nothing is known."""
+    kinds = {"mos": pyarrow.float64(), "agreement": pyarrow.float64(), "num": pyarrow.int64()}
+    names = VideoLabels(video="").to_row()
+    return pyarrow.schema([(n, kinds.get(n.split("_")[0], pyarrow.string())) for n in names])
 
 
 def read_labels(path: Path) -> list[VideoLabels]:
-    """Read a label file of ours, or FineVD's.
+    """Read a label file of ours (CSV or Parquet), or FineVD's.
 
     Raises:
-        DatasetError: the file is missing or is no label file.
+        DatasetError: the file is missing, is no label file, or has a MOS that is no number.
+        MissingExtraError: Parquet without pyarrow.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}") from None
+        rows = _parquet_rows(path) if path.suffix == ".parquet" else _csv_rows(path)
+    except (OSError, ValueError, csv.Error) as error:  # damaged Parquet is a ValueError too
+        raise DatasetError(f"{path} cannot be read: {error}") from None
     if not rows or "video" not in rows[0] or "mos_overall" not in rows[0]:
         raise DatasetError(f"{path} is no label file: it needs columns video and mos_overall")
-    ranges = {d: _range(rows, f"mos_{d}") for d in DIMENSIONS if f"mos_{d}" in rows[0]}
-    return [_read_row(row, ranges) for row in rows]
+    try:
+        ranges = {d: _range(rows, f"mos_{d}") for d in DIMENSIONS if f"mos_{d}" in rows[0]}
+        return [_read_row(row, ranges) for row in rows]
+    except (ValueError, TypeError) as error:
+        raise DatasetError(
+            f"{path}: a MOS or agreement must be a number or empty ({error})"
+        ) from None
+
+
+def _csv_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _parquet_rows(path: Path) -> list[dict[str, str]]:
+    try:
+        parquet: Any = import_module("pyarrow.parquet")  # extra `parquet`; ships no types
+    except ImportError:
+        raise MissingExtraError("reading Parquet", "parquet") from None
+    return [
+        {name: "" if value is None else str(value) for name, value in row.items()}
+        for row in parquet.read_table(path).to_pylist()
+    ]
 
 
 def _read_row(
@@ -189,7 +217,11 @@ def _read_row(
             d: row[f"distorted_{d}"] == "yes" for d in FAULT_DIMENSIONS if row.get(f"distorted_{d}")
         },
         attributes=attributes,
+        agreement={
+            d: float(row[f"agreement_{d}"]) for d in FAULT_DIMENSIONS if row.get(f"agreement_{d}")
+        },
         most_impactful=row.get("most_impactful_dimension", ""),
+        num_votes=int(row.get("num_votes") or 0),
     )
 
 
@@ -249,5 +281,9 @@ def _most_impactful(mos: Mapping[Dimension, float], distorted: Mapping[Dimension
     return str(min(bad, key=lambda dimension: mos[dimension])) if bad else NO_DISTORTION
 
 
-def _cell(value: float | None) -> str:
-    return "" if value is None or value != value else f"{value:.4f}"
+def _number(value: float | None) -> float | None:
+    return None if value is None or value != value else value
+
+
+def _cell(value: object) -> object:
+    return f"{value:.4f}" if isinstance(value, float) else value

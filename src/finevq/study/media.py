@@ -111,9 +111,7 @@ def measure_clip(path: Path, settings: Settings) -> ClipFacts:
     if rotation in {90, 270}:
         width, height = height, width
     steps = np.diff(np.sort(np.array(times, np.float64))) * float(time_base)
-    fps = (
-        1.0 / float(np.median(steps)) if steps.size and np.median(steps) > 0 else float(rate or 25)
-    )
+    fps = _frame_rate(steps, float(rate or 25))
     return ClipFacts(
         codec=_plain_codec(codec),
         pixel_format=pixel_format,

@@ -5,6 +5,7 @@ people). Nothing is sent but the text of question and answer: no video, no name.
 """
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,8 @@ from finevq.errors import StudyError
 from finevq.study.qa import QaPair, check_pair
 
 TIMEOUT_SECONDS = 60.0
+RETRY_SECONDS = (1.0, 4.0, 15.0)
+"""Waits before the further attempts, where the endpoint is busy or out of reach."""
 PROMPT = (
     "Say the following question and answer about the quality of a video in other words. Keep every "
     "number, quality level and name of a distortion exactly as it is, add no facts, and do not "
@@ -62,12 +65,20 @@ def rephrase(
             yield candidate
 
 
-def endpoint_speaker(endpoint: Endpoint) -> Callable[[str], str]:
-    """Return a function that sends a prompt to an endpoint.
+def endpoint_speaker(
+    endpoint: Endpoint, wait: Callable[[float], None] = time.sleep
+) -> Callable[[str], str]:
+    """Return a function that sends a prompt to an endpoint, again where it is busy.
 
     The function raises:
-        StudyError: the endpoint cannot be reached or answers something else.
+        StudyError: the endpoint cannot be reached, refuses, or answers something else.
     """
+    url = endpoint.url.rstrip("/") + "/chat/completions"
+    if not url.startswith(("http://", "https://")):
+        raise StudyError(f"the endpoint {endpoint.url!r} must begin with http:// or https://")
+    headers = {"Content-Type": "application/json"}
+    if endpoint.key:
+        headers["Authorization"] = f"Bearer {endpoint.key}"
 
     def say(prompt: str) -> str:
         body = {
@@ -75,24 +86,32 @@ def endpoint_speaker(endpoint: Endpoint) -> Callable[[str], str]:
             "messages": [{"role": "user", "content": prompt}],
             "temperature": 0.7,
         }
-        request = urllib.request.Request(
-            endpoint.url.rstrip("/") + "/chat/completions",
-            data=json.dumps(body).encode(),
-            headers={
-                "Content-Type": "application/json",
-                **({"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}),
-            },
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as reply:
-                return str(json.load(reply)["choices"][0]["message"]["content"])
-        except (urllib.error.URLError, TimeoutError, KeyError, IndexError, ValueError) as error:
-            raise StudyError(
-                f"the endpoint {endpoint.url} gave no text ({error}); it must speak "
-                "POST /chat/completions as OpenAI's does"
-            ) from None
+        request = urllib.request.Request(url, data=json.dumps(body).encode(), headers=headers)
+        for pause in (*RETRY_SECONDS, None):
+            try:
+                return _ask(request)
+            except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
+                if pause is None or not _is_passing(error):
+                    raise StudyError(
+                        f"the endpoint {endpoint.url} gave no text ({error}); it must speak "
+                        "POST /chat/completions as OpenAI's does"
+                    ) from None
+                wait(pause)
+        raise AssertionError("the last attempt returns or raises")
 
     return say
+
+
+def _ask(request: urllib.request.Request) -> str:
+    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as reply:
+        return str(json.load(reply)["choices"][0]["message"]["content"])
+
+
+def _is_passing(error: Exception) -> bool:
+    """Tell whether asking again may help: no connection, too many requests, a server's fault."""
+    if isinstance(error, urllib.error.HTTPError):
+        return error.code == 429 or error.code >= 500
+    return isinstance(error, OSError)
 
 
 def _parse(pair: QaPair, reply: str) -> QaPair | None:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from finevq.errors import StudyError
 from finevq.study.qa import QaPair, check_pair
 from finevq.study.store import audit
-from finevq.study.tables import QaRow, Study
+from finevq.study.tables import ClipRow, QaRow, Study
 
 STATUSES = ("open", "accepted", "edited", "rejected")
 
@@ -37,6 +37,12 @@ def next_open(session: Session, study: Study) -> QaRow | None:
     """Return the next pair that nobody has looked at."""
     query = select(QaRow).where(QaRow.study_id == study.id, QaRow.status == "open")
     return session.scalar(query.order_by(QaRow.id).limit(1))
+
+
+def clip_of(session: Session, study: Study, pair: QaRow) -> ClipRow | None:
+    """Return the clip that a pair is about; None where the study does not have it."""
+    query = select(ClipRow).where(ClipRow.study_id == study.id, ClipRow.name == pair.video)
+    return session.scalar(query)
 
 
 def count_by_status(session: Session, study: Study) -> dict[str, int]:

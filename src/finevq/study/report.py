@@ -153,19 +153,30 @@ def _power_figure(name: str, analysis: Analysis) -> str:
 def _by_category(
     analyses: Mapping[str, Analysis], categories: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Return the distribution of the last dimension (overall in the paper's) per category."""
-    name, analysis = list(analyses.items())[-1]
-    groups: dict[str, list[float]] = defaultdict(list)
-    for stimulus, quality in zip(analysis.table.stimuli, analysis.estimate.quality, strict=True):
-        if category := categories.get(stimulus):
-            groups[category].append(float(quality))
-    axis = _quality_axis(analysis)
+    """Return, per category, the distribution of every dimension."""
+    groups: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for name, analysis in analyses.items():
+        quality = analysis.estimate.quality
+        for stimulus, value in zip(analysis.table.stimuli, quality, strict=True):
+            if (category := categories.get(stimulus)) and value == value:
+                groups[category][name].append(float(value))
     return [
         {
             "category": category,
-            "num": len(values),
-            "mean": float(np.nanmean(values)),
-            "figure": figures.histogram(values, axis, f"Distribution of {name}, {category}", 12),
+            "dimensions": [
+                {
+                    "name": name,
+                    "num": len(values),
+                    "mean": float(np.mean(values)),
+                    "figure": figures.histogram(
+                        values,
+                        _quality_axis(analyses[name]),
+                        f"Distribution of {name}, {category}",
+                        12,
+                    ),
+                }
+                for name, values in of_category.items()
+            ],
         }
-        for category, values in sorted(groups.items())
+        for category, of_category in sorted(groups.items())
     ]

@@ -8,14 +8,23 @@ hears of it (synchronous=FULL).
 import hashlib
 import hmac
 import secrets
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Table,
+    create_engine,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -26,6 +35,10 @@ from finevq.study.tables import AuditEntry, Base, ClipRow, Presentation, Study, 
 
 BUSY_SECONDS = 30.0
 """How long a write waits for another before it gives up."""
+NUM_CONNECTIONS = 40
+"""Kept open and reused, one for each thread of the server, so that no request waits for one.
+PostgreSQL starts a process per connection: opening one per request would cost more than the
+request. It allows 100 by default."""
 SCRYPT = {"n": 2**14, "r": 8, "p": 1}
 
 
@@ -151,22 +164,23 @@ class Store:
             session.add(audit(study, "owner", "invite", f"S{first:02d} and on, {count} subjects"))
         return invited
 
-    def renew_link(self, label: str) -> str:
-        """Replace a subject's link, which stops the old one, and return the new token."""
+    def renew_link(self, label: str) -> tuple[str, str]:
+        """Replace a subject's link, which stops the old one, and return (label, new token)."""
         with self.writing() as session:
             study = self.study(session)
             subject = find_subject(session, study, label)
             token = secrets.token_urlsafe(16)
             subject.token_hash = hash_token(token)
-            session.add(audit(study, "owner", "renew link", label))
-        return token
+            session.add(audit(study, "owner", "renew link", subject.label))
+        return subject.label, token
 
     def delete_subject(self, label: str, actor: str = "owner") -> None:
         """Delete a subject and everything that he said; only the fact stays, in the audit log."""
         with self.writing() as session:
             study = self.study(session)
-            session.delete(find_subject(session, study, label))
-            session.add(audit(study, actor, "delete subject", label))
+            subject = find_subject(session, study, label)
+            session.delete(subject)
+            session.add(audit(study, actor, "delete subject", subject.label))
 
     def set_password(self, password: str) -> None:
         """Replace the experimenter's password and end all experimenter sessions."""
@@ -188,22 +202,35 @@ class Store:
             return list(session.scalars(query.order_by(AuditEntry.id)))
 
     def backup(self, target: Path) -> None:
-        """Copy a SQLite database while the server runs.
+        """Copy this study into a new SQLite file, readable by its owner only, in one snapshot.
+
+        The server may run meanwhile. The copy serves as `study.db` of a study's folder.
 
         Raises:
-            StudyError: the database is not SQLite; PostgreSQL has pg_dump.
+            StudyError: the target exists.
         """
-        if self.engine.dialect.name != "sqlite":
-            raise StudyError("backup copies SQLite databases; for PostgreSQL use pg_dump")
+        if target.exists():
+            raise StudyError(f"{target} exists; a backup never overwrites, choose a new name")
         target.parent.mkdir(parents=True, exist_ok=True)
-        source = sqlite3.connect(str(self.engine.url.database))
-        copy = sqlite3.connect(target)
+        target.touch(mode=0o600)
+        copy = open_engine(f"sqlite:///{target.resolve()}")
         try:
-            source.backup(copy)
+            Base.metadata.create_all(copy)
+            with self._snapshot() as source, copy.begin() as written:
+                study = select(Study.__table__.c.id).where(Study.__table__.c.name == self.name)
+                for table in Base.metadata.sorted_tables:
+                    rows = source.execute(select(table).where(_of_study(table, study)))
+                    for part in rows.mappings().partitions(1000):
+                        written.execute(table.insert(), [dict(row) for row in part])
         finally:
-            copy.close()
-            source.close()
+            copy.dispose()
         self.log("owner", "backup", target.name)
+
+    def _snapshot(self) -> Connection:
+        """Open a connection on which all queries see the same moment."""
+        if self.engine.dialect.name == "sqlite":
+            return self._read_engine.connect()
+        return self._read_engine.connect().execution_options(isolation_level="REPEATABLE READ")
 
 
 def open_engine(url: str) -> Engine:
@@ -217,8 +244,9 @@ def open_engine(url: str) -> Engine:
         engine = create_engine(
             url,
             pool_pre_ping=not is_sqlite,
-            pool_size=10,
-            max_overflow=30,
+            pool_size=NUM_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=BUSY_SECONDS,
             connect_args={"timeout": BUSY_SECONDS} if is_sqlite else {},
         )
     except (SQLAlchemyError, ImportError) as error:
@@ -235,8 +263,20 @@ def open_engine(url: str) -> Engine:
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  # a DBAPI connection
     # SQLAlchemy begins transactions itself, below.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    # Secure delete: what a subject has asked to be deleted leaves no bytes behind.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _of_study(table: Table, study: Select[tuple[int]]) -> ColumnElement[bool]:
+    """Return the condition that a row belongs to a study, by way of its parents."""
+    if table.name == Study.__tablename__:
+        return table.c.id.in_(study)
+    if "study_id" in table.c:
+        return table.c.study_id.in_(study)
+    key = next(iter(table.foreign_keys))
+    parent = Base.metadata.tables[key.target_fullname.rpartition(".")[0]]
+    return key.parent.in_(select(parent.c.id).where(_of_study(parent, study)))
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -274,7 +314,7 @@ def find_subject(session: Session, study: Study, label: str) -> Subject:
     """
     number = label.upper().removeprefix("S")
     subject = None
-    if number.isdigit():
+    if number.isdecimal() and len(number) <= 6:
         subject = session.scalar(
             select(Subject).where(Subject.study_id == study.id, Subject.number == int(number))
         )
@@ -317,8 +357,3 @@ def _last_number(session: Session, study: Study) -> int:
         )
     )
     return max([highest, *(int(label.removeprefix("S")) for label in deleted)])
-
-
-def has_tables(engine: Engine) -> bool:
-    """Tell whether the database holds studies."""
-    return inspect(engine).has_table(Study.__tablename__)

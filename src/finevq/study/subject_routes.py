@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
@@ -26,6 +26,15 @@ BRIGHT_PATCHES = (253, 251, 247, 243, 239)
 
 Text = Annotated[str, Field(max_length=300)]
 Key = Annotated[str, Field(min_length=8, max_length=64)]
+
+
+async def _form_of(request: Request) -> dict[str, str]:
+    form = await request.form()
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+# Read by the event loop; the route that stores them waits for the database in a thread of its own.
+Answers = Annotated[dict[str, str], Depends(_form_of)]
 
 
 class PlaybackMessage(BaseModel):
@@ -71,13 +80,12 @@ def _add_pages(router: APIRouter, store: Store) -> None:
         return back(token)
 
     @router.post("/s/{token}/questionnaire")
-    async def questionnaire(token: str, request: Request) -> Response:
-        SubjectSession(store, token).answer_questionnaire(await _form_of(request))
+    def questionnaire(token: str, answers: Answers) -> Response:
+        SubjectSession(store, token).answer_questionnaire(answers)
         return back(token)
 
     @router.post("/s/{token}/viewing")
-    async def viewing(token: str, request: Request) -> Response:
-        answers = await _form_of(request)
+    def viewing(token: str, answers: Answers) -> Response:
         session = SubjectSession(store, token)
         session.confirm_viewing(_judged(answers, store.definition(), session.state()["subject"]))
         return back(token)
@@ -161,8 +169,3 @@ def _judged(answers: dict[str, str], definition: StudyDefinition, subject: str) 
         for index, digit in enumerate(plate_digits(definition.seed, subject))
     )
     return answers | {"plates_right": f"{right} of {NUM_PLATES}"}
-
-
-async def _form_of(request: Request) -> dict[str, str]:
-    form = await request.form()
-    return {name: value for name, value in form.items() if isinstance(value, str)}

@@ -14,6 +14,7 @@ A repeated stimulus row, subject column or long row is a repetition.
 
 import ast
 import csv
+import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -115,9 +116,14 @@ _IGNORED_WORDS = frozenset(
         "category",
         "kind",
         "role",
+        "index",
+        "id",
+        "number",
+        "row",
     ]
 )
-_MISSING = frozenset(["", "nan", "na", "n/a", "null", "none", "-", "?", "."])
+_MISSING = frozenset(["", "nan", "na", "n/a", "#n/a", "null", "none", "-", "--", "?", "."])
+_DELIMITERS = ("\t", ";", "|", ",")
 _LEVEL_VOTES = {
     word: float(index)
     for words in (DISTORTION_LEVELS, QUALITY_LEVELS)
@@ -196,18 +202,22 @@ def read_votes(path: Path) -> dict[str, VoteTable]:
 
 
 def _split(text: str) -> list[list[str]]:
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t|", key=first.count)
-    rows = [
-        [cell.strip() for cell in row] for row in csv.reader(text.splitlines(), delimiter=delimiter)
-    ]
-    if delimiter != ",":  # a decimal comma
-        rows = [[_with_point(cell) for cell in row] for row in rows]
-    return [row for row in rows if row]
+    """Cut CSV text into cells, with the separator under which it is a table."""
+    readings = [_cells(text, delimiter) for delimiter in _DELIMITERS]
+    # The comma last: beside another separator it is a decimal comma.
+    even = [rows for rows in readings if len(rows[:1] and rows[0]) > 1 and _is_even(rows)]
+    return even[0] if even else max(readings, key=lambda rows: len(rows[:1] and rows[0]))
 
 
-def _with_point(cell: str) -> str:
-    return cell.replace(",", ".") if cell.replace(",", "", 1).lstrip("-").isdigit() else cell
+def _cells(text: str, delimiter: str) -> list[list[str]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    rows = [[cell.strip() for cell in row] for row in reader]
+    return [row for row in rows if row and row != [""]]
+
+
+def _is_even(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether all rows have as many cells, but for those that separate repetitions."""
+    return len({len(row) for row in rows if any(row)}) == 1
 
 
 def _from_rows(rows: list[list[str]]) -> dict[str, VoteTable]:
@@ -215,7 +225,7 @@ def _from_rows(rows: list[list[str]]) -> dict[str, VoteTable]:
         raise DatasetError("the file is empty")
     if all(_is_number(cell) for cell in rows[0]):
         return {SINGLE_DIMENSION: _from_matrix(rows)}
-    header, body = rows[0], [row for row in rows[1:] if any(row)]
+    header, body = _without_padding(rows[0], [row for row in rows[1:] if any(row)])
     for number, row in enumerate(body, start=2):
         if len(row) != len(header):
             raise DatasetError(
@@ -228,6 +238,25 @@ def _from_rows(rows: list[list[str]]) -> dict[str, VoteTable]:
     if columns.stimulus is None and columns.score is None:
         return {SINGLE_DIMENSION: _from_turned(header, body, columns.subject)}
     return _from_long(header, body, columns)
+
+
+def _without_padding(
+    header: Sequence[str], body: Sequence[Sequence[str]]
+) -> tuple[list[str], list[list[str]]]:
+    """Drop what programs add: empty cells at the ends of rows, an unnamed column of row numbers."""
+    width = max((i + 1 for row in [header, *body] for i, cell in enumerate(row) if cell), default=0)
+    width = max(width, max(i + 1 for i, name in enumerate(header) if name))
+    head, rows = list(header[:width]), [list(row[:width]) for row in body]
+    numbers = [row[0] for row in rows if row]
+    is_numbered = any(numbers == [str(first + i) for i in range(len(rows))] for first in (0, 1))
+    if len(head) > 2 and not head[0] and is_numbered and _names_a_column(head[1:]):
+        return head[1:], [row[1:] for row in rows]
+    return head, rows
+
+
+def _names_a_column(header: Sequence[str]) -> bool:
+    known = _STIMULUS_WORDS | _SUBJECT_WORDS
+    return any(_word(name) in known for name in header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,27 +292,22 @@ def _word(name: str) -> str:
 def _from_wide(
     header: Sequence[str], body: Sequence[Sequence[str]], columns: _Columns
 ) -> dict[str, VoteTable]:
-    stimulus_column = 0 if columns.stimulus is None else columns.stimulus
+    stimulus_column = columns.stimulus
+    if stimulus_column is None:  # the first that means nothing else
+        known = {columns.reference, columns.dimension}
+        known |= {index for index, name in enumerate(header) if _word(name) in _IGNORED_WORDS}
+        stimulus_column = next(i for i in range(len(header) + 1) if i not in known)
     special = {stimulus_column, columns.reference, columns.dimension}
     subjects = {
         index: name or f"column {index + 1}"
         for index, name in enumerate(header)
         if index not in special
         and _word(name) not in _IGNORED_WORDS
-        and any(_is_number(row[index]) or row[index].lower() in _LEVEL_VOTES for row in body)
+        and _holds_votes(name, [row[index] for row in body])
     }
-    empty = {
-        index: name
-        for index, name in enumerate(header)
-        if index not in special
-        and index not in subjects
-        and _word(name) not in _IGNORED_WORDS
-        and all(row[index].lower() in _MISSING for row in body)
-    }
-    subjects = dict(sorted((subjects | empty).items()))
-    if not subjects:
+    if not subjects or stimulus_column >= len(header):
         raise DatasetError(
-            f"no column of numbers beside {header[stimulus_column]!r}; the wide form has one "
+            f"no column of votes among {', '.join(header)}; the wide form has one "
             "column per subject, the long form columns stimulus, subject and score"
         )
     collectors: dict[str, _Collector] = {}
@@ -295,6 +319,13 @@ def _from_wide(
             vote = _vote(row[index], f"row {number}, column {subject!r}")
             collector.add(row[stimulus_column], subject, vote, reference)
     return {name: collector.table() for name, collector in collectors.items()}
+
+
+def _holds_votes(name: str, cells: Sequence[str]) -> bool:
+    """Tell whether a column is a subject's: some votes, or none at all below a name."""
+    if all(cell.lower() in _MISSING for cell in cells):
+        return bool(name)
+    return any(_is_number(cell) or cell.lower() in _LEVEL_VOTES for cell in cells)
 
 
 def _from_turned(
@@ -439,11 +470,16 @@ def _python_literals(text: str) -> dict[str, Any]:
     return values
 
 
-def _is_number(cell: str) -> bool:
+def _number(cell: str) -> float:
+    """Return a number with a decimal point or comma; infinity where it is none."""
     try:
-        return math.isfinite(float(cell)) or cell.lower() == "nan"
+        return float(cell.replace(",", ".", 1))
     except ValueError:
-        return False
+        return math.inf
+
+
+def _is_number(cell: str) -> bool:
+    return math.isfinite(_number(cell)) or cell.lower() == "nan"
 
 
 def _vote(cell: str, place: str) -> float:
@@ -452,10 +488,7 @@ def _vote(cell: str, place: str) -> float:
         return math.nan
     if word in _LEVEL_VOTES:
         return _LEVEL_VOTES[word]
-    try:
-        vote = float(word)
-    except ValueError:
-        vote = math.inf
+    vote = _number(word)
     if not math.isfinite(vote):
         raise DatasetError(
             f"{place}: {cell!r} is no vote; allowed are numbers, level words or nothing"

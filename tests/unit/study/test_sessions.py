@@ -292,7 +292,8 @@ def test_an_unknown_link_is_refused(store: Store) -> None:
 
 def test_a_new_link_stops_the_old_one(store: Store) -> None:
     ((label, old),) = store.invite(1)
-    new = store.renew_link(label)
+    assert store.renew_link("s1")[0] == label
+    _, new = store.renew_link(label.lower())
     assert SubjectSession(store, new).state()["subject"] == label
     with pytest.raises(StudyError, match="not valid"):
         SubjectSession(store, old).state()

@@ -35,6 +35,52 @@ def test_every_csv_form_gives_the_same_table(tmp_path: Path, text: str) -> None:
     np.testing.assert_array_equal(table.votes[:, :, 0], EXPECTED)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "stimulus,reference,ann,bob\r\na,a,5,\r\nb,a,1,2\r\n",
+        "stimulus,reference,ann,bob\ra,a,5,\rb,a,1,2\r",
+        " stimulus , reference , ann , bob \n a , a , 5 , \n b , a , 1 , 2 \n",
+        'stimulus, reference, ann, bob\n"a", "a", 5, \nb, "a", "1", 2\n',
+        "stimulus,reference,ann,bob,,\na,a,5,,,\nb,a,1,2,,\n,,,,,\n\n",
+        "stimulus,reference,ann,bob\na,a,5,,\nb,a,1,2,\n",
+        ",stimulus,reference,ann,bob\n0,a,a,5,#N/A\n1,b,a,1,2\n",
+        "reference|mos|condition|ann|bob\na|9|a|5,0|--\na|9|b|1,0|2\n",
+    ],
+    ids=[
+        "windows line endings",
+        "old mac line endings",
+        "spaces",
+        "spaces before quotes",
+        "empty columns of a spreadsheet",
+        "a separator at the end of rows",
+        "row numbers",
+        "unknown name of the stimulus column",
+    ],
+)
+def test_odd_spellings_of_the_wide_form_are_the_same_table(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "votes.csv"
+    path.write_bytes(text.encode())
+    table = read_votes(path)[SINGLE_DIMENSION]
+    assert (table.stimuli, table.subjects) == (("a", "b"), ("ann", "bob"))
+    assert table.references == ("a", "a")
+    np.testing.assert_array_equal(table.votes[:, :, 0], EXPECTED)
+
+
+def test_names_keep_their_commas(tmp_path: Path) -> None:
+    quoted = 'stimulus,ann,bob\n"a,1.mp4",5,\n"b ""x"", 2.mp4",1,2\n'
+    assert _read(tmp_path, quoted).stimuli == ("a,1.mp4", 'b "x", 2.mp4')
+    with_semicolons = _read(tmp_path, "stimulus;ann;bob\n1,5;5,0;\n2,5;1,0;2,0\n")
+    assert with_semicolons.stimuli == ("1,5", "2,5")
+    np.testing.assert_array_equal(with_semicolons.votes[:, :, 0], EXPECTED)
+
+
+def test_a_matrix_with_decimal_commas_is_cut_at_the_semicolons(tmp_path: Path) -> None:
+    table = _read(tmp_path, "5,0;nan\n1,0;2,0\n;\n4,0;4,0\nnan;2,0\n")
+    np.testing.assert_array_equal(table.votes[:, :, 0], EXPECTED)
+    np.testing.assert_array_equal(table.votes[:, :, 1], [[4.0, 4.0], [np.nan, 2.0]])
+
+
 def test_a_row_per_subject_is_turned_round(tmp_path: Path) -> None:
     table = _read(tmp_path, "subject,a,b\nann,5,1\nbob,,2\n")
     assert table.stimuli == ("a", "b")
@@ -110,6 +156,7 @@ def test_a_python_dataset_is_never_run(tmp_path: Path) -> None:
         ("stimulus,ann,bob\na,3\n", "row 2 has 2 cells, the header has 3"),
         ("stimulus,ann\na,\n", "holds no vote"),
         ("1,2\n3\n", "must be equally long"),
+        ("stimulus\na\n", "no column of votes among stimulus"),
         ('{"videos": []}', "no list 'dis_videos'"),
         ("{broken", "is damaged"),
         ("subject,score\nann,3\n", "needs columns stimulus, subject and score"),

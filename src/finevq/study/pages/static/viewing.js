@@ -2,14 +2,21 @@
 // lightness is noise, so that lightness alone does not show the digit.
 "use strict";
 
-const note = document.getElementById("display");
-const ratio = window.devicePixelRatio || 1;
-const [wide, high] = [screen.width, screen.height];
-document.querySelector("input[name=screen]").value = `${wide}x${high} at ${ratio}`;
-const isEnough = wide >= Number(note.dataset.width) && high >= Number(note.dataset.height);
-note.textContent = `Your screen: ${Math.round(wide * ratio)} × ${Math.round(high * ratio)} pixels. ` +
-  (isEnough ? "That is large enough." :
-    `This study needs at least ${note.dataset.width} × ${note.dataset.height}: please use a larger screen.`);
+function measure() {
+  const note = document.getElementById("display");
+  const ratio = window.devicePixelRatio || 1;
+  const [wide, high] = [screen.width, screen.height];
+  document.querySelector("input[name=screen]").value = `${wide}x${high} at ${ratio}`;
+  const isEnough = wide >= Number(note.dataset.width) && high >= Number(note.dataset.height);
+  const text = `Your screen: ${Math.round(wide * ratio)} × ${Math.round(high * ratio)} pixels. ` +
+    (isEnough ? "That is large enough." :
+      `This study needs at least ${note.dataset.width} × ${note.dataset.height}: please use a larger screen.`);
+  // A status is read aloud whenever it is written.
+  if (note.textContent !== text) note.textContent = text;
+}
+
+measure();
+window.addEventListener("resize", measure);   // the window moves to another screen, or the page is zoomed
 
 // Pairs of hues (degrees) that people with red-green or blue-yellow weakness confuse.
 const HUES = [[18, 95], [140, 38], [225, 285]];
