@@ -87,6 +87,7 @@ def _score(model: FineVQ) -> torch.Tensor:
         return model.score(model(visual).hidden[:, -1])
 
 
+@pytest.mark.full
 def test_an_ablation_makes_tables_and_its_runs_can_be_exported(
     finevq, recipe: Path, tmp_path: Path
 ):
