@@ -92,7 +92,11 @@ def share_down_projections(model: nn.Module) -> None:
     """
     for parent in model.modules():
         group = [getattr(parent, name, None) for name in ("q_proj", "k_proj", "v_proj")]
-        adapters = [layer.lora_A["default"] for layer in group if hasattr(layer, "lora_A")]
+        adapters = [
+            layer.lora_A["default"]
+            for layer in group
+            if layer is not None and hasattr(layer, "lora_A")
+        ]
         for adapter in adapters[1:]:
             adapter.weight = adapters[0].weight
 
@@ -144,7 +148,7 @@ def _peft_config(  # type: ignore[no-untyped-def]  # noqa: ANN202  # a class of 
     differs = ranks.image and ranks.language and ranks.image != ranks.language
     return LoraConfig(
         r=rank,
-        lora_alpha=scale * rank,
+        lora_alpha=scale * rank,  # type: ignore[arg-type]  # peft divides it by r: any number
         lora_dropout=dropout,
         target_modules="(" + "|".join(layers) + ")",
         rank_pattern={image: ranks.image} if differs else {},

@@ -5,7 +5,7 @@ DDP and FSDP wrap the model through torch itself: Accelerate keeps FSDP from CPU
 tested without a GPU.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal, TypeVar
 
@@ -42,7 +42,7 @@ class Processes:
             raise ConfigError(
                 "distributed.device = 'cuda', but torch sees no CUDA device; use cpu or auto"
             )
-        self._state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available())
+        self._state: Any = PartialState(cpu=device == "cpu" or not torch.cuda.is_available())
         self._mode = mode
 
     @property
@@ -147,32 +147,3 @@ def _shard(network: TrainingNetwork, mesh: DeviceMesh) -> None:
         for layer in layers:
             fully_shard(layer, mesh=mesh)
     fully_shard(network, mesh=mesh)
-
-
-def owned_state(optimizer: torch.optim.Optimizer, names: Mapping[nn.Parameter, str]) -> Any:  # noqa: ANN401  # nested tensors
-    """Return an optimizer's memory by parameter name, whole tensors on the CPU."""
-    return {
-        names[parameter]: {
-            key: full(value) if isinstance(value, Tensor) else value
-            for key, value in optimizer.state[parameter].items()
-        }
-        for group in optimizer.param_groups
-        for parameter in group["params"]
-        if parameter in optimizer.state
-    }
-
-
-def restore_state(
-    optimizer: torch.optim.Optimizer, names: Mapping[nn.Parameter, str], saved: Mapping[str, Any]
-) -> None:
-    """Put back what `owned_state` returned."""
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            entries = saved.get(names[parameter])
-            if entries is not None:
-                optimizer.state[parameter] = {
-                    key: like(value, parameter)
-                    if isinstance(value, Tensor) and value.shape == parameter.shape
-                    else value
-                    for key, value in entries.items()
-                }

@@ -3,7 +3,9 @@
 One forward pass through one module, since that is what data-parallel wrappers hook into.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -103,14 +105,9 @@ class TrainingNetwork(nn.Module):
         features = []
         for number in range(len(batch)):
             # Videos of any length: one at a time, window by window.
-            frames = motion_inputs(_one_of(batch, number), model.config, device)
-            assert frames is not None  # all_frames has a motion branch
-            whole = frames[:, 0]  # (1, 3, T, H, W)
-            features.append(
-                model.motion_encoder.forward_windows(
-                    lambda places, whole=whole: whole[:, :, list(places)], whole.shape[2]
-                )
-            )
+            video = _one_of(batch, number)
+            read = partial(_read_motion, video, model.config, device)
+            features.append(model.motion_encoder.forward_windows(read, len(video.motion[0])))
         return torch.stack(features)  # (B, 1, features)
 
     def _token_losses(self, hidden: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
@@ -131,6 +128,16 @@ class TrainingNetwork(nn.Module):
             return nothing[:0] + nothing.sum()
         scores = self.model.score(hidden[places[:, 0], places[:, 1]]).float()
         return (scores - head.low) / (head.high - head.low)
+
+
+def _read_motion(
+    video: InstructionBatch, config: ModelConfig, device: torch.device, places: Sequence[int]
+) -> Tensor:
+    """Return some motion frames of one video, (1, 3, n, H, W)."""
+    part = replace(video, motion=(video.motion[0][list(places)],))
+    frames = motion_inputs(part, config, device)
+    assert frames is not None  # all_frames has a motion branch
+    return frames[:, 0]
 
 
 def _one_of(batch: InstructionBatch, number: int) -> InstructionBatch:

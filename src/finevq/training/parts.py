@@ -69,8 +69,9 @@ def set_modes(model: FineVQ, config: StageConfig) -> None:
     for module in model.modules():
         if isinstance(module, _BatchNorm):
             module.eval()
-        if hasattr(module, "lora_dropout") and _learns(module):
-            module.lora_dropout.train()
+        dropout = getattr(module, "lora_dropout", None)
+        if isinstance(dropout, nn.Module) and _learns(module):
+            dropout.train()
     if config.steps.gradient_checkpointing:
         _checkpoint_layers(model)
 
@@ -120,7 +121,7 @@ def _checkpoint_layers(model: FineVQ) -> None:
     for module in model.modules():
         if isinstance(module, GradientCheckpointingLayer):
             module.gradient_checkpointing = True
-            module._gradient_checkpointing_func = again
+            module._gradient_checkpointing_func = again  # type: ignore[assignment]  # set late
             module.training = True
 
 
@@ -169,6 +170,7 @@ def _add_motion_branch(model: FineVQ, config: StageConfig) -> None:
 
 def _load_motion_encoder(encoder: MotionEncoder, path: Path) -> None:
     """Fill the encoder from a file of the public SlowFast-R50 checkpoint, or of ours."""
+    tensors: Mapping[str, torch.Tensor]
     if path.suffix == ".safetensors":
         source = SafetensorsWeights([path])
         tensors = {name: source.read(name) for name in source.shapes}

@@ -208,11 +208,18 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  # nested configuration values
 
 
 def _effective(config: StageConfig, processes: Processes) -> StageConfig:
+    """Leave out what cannot take effect, and say so once."""
+    if not config.steps.keeps_features:
+        return config
     is_sharded = processes.count > 1 and config.distributed.mode == "fsdp"
-    if config.steps.keeps_features and is_sharded:
-        _log.warning(
-            "steps.keeps_features has no effect under fsdp: a process that skips an encoder would "
-            "leave the others waiting for its share of the weights"
-        )
-        return replace(config, steps=replace(config.steps, keeps_features=False))
-    return config
+    learns = config.lora.image_rank or config.parts.image_encoder or config.parts.motion_encoder
+    if not (is_sharded or learns):
+        return config
+    reason = (
+        "under fsdp: a process that skips an encoder would leave the others waiting for its share"
+        if is_sharded
+        else "here: an encoder learns, so its features change in each step"
+    )
+    if processes.is_first:
+        _log.warning("steps.keeps_features has no effect %s", reason)
+    return replace(config, steps=replace(config.steps, keeps_features=False))

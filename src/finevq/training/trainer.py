@@ -14,32 +14,21 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from finevq.errors import TrainingError
 from finevq.prompts.prompter import Prompter
 from finevq.training import checkpoints, losses
-from finevq.training.blank import blank_batch
 from finevq.training.checkpoints import Checkpoint, Progress
-from finevq.training.dataset import (
-    InstructionBatch,
-    InstructionDataset,
-    SkippedVideos,
-    make_loader,
-)
-from finevq.training.distributed import (
-    Processes,
-    clip_gradients,
-    full,
-    like,
-    owned_state,
-    restore_state,
-)
+from finevq.training.dataset import InstructionBatch, InstructionDataset, make_loader
+from finevq.training.distributed import Processes, clip_gradients, full, like
 from finevq.training.journal import Journal, StepFacts
-from finevq.training.network import Answers, TrainingNetwork, num_visual_tokens, to_device
+from finevq.training.network import Answers, TrainingNetwork, to_device
+from finevq.training.optimizing import make_optimizer, owned_state, restore_state
 from finevq.training.parts import set_modes, trainable_parameters
-from finevq.training.rows import Rows, make_rows
+from finevq.training.passes import Pass, PassMaker, names_not_finite, outcomes_of
+from finevq.training.rows import Rows
 from finevq.training.stages import StageConfig
 from finevq.training.stepping import ShareSampler, StepSampler, learning_rate_at, steps_of_epoch
 from finevq.training.validation import Outcome, check_complete, measure, selection_value
@@ -72,16 +61,6 @@ class Silent:
 
     def on_validation(self, step: int, numbers: Mapping[str, float], *, is_best: bool) -> None:
         """Do nothing."""
-
-
-@dataclass(slots=True)
-class _Pass:
-    """A pass of a step: videos, rows, and what they count for."""
-
-    batch: InstructionBatch
-    rows: Rows
-    counts: bool
-    """False for a stand-in that only keeps this process in step with the others."""
 
 
 @dataclass(slots=True)
@@ -122,19 +101,18 @@ class Trainer:
         listener: Listener | None = None,
     ) -> None:
         self._config = config
-        self._prompter = prompter
         self._processes = processes
         self._output = output
         self._listener = listener if listener is not None and processes.is_first else Silent()
-        self._model_config = network.model.config
-        self._num_visual = num_visual_tokens(network.model.config)
+        self._passes = PassMaker(
+            network.model.config, prompter, learns_opening=config.losses.learns_opening
+        )
         self._network = network
         self._wrapped = processes.wrap(network)
         self._trained = trainable_parameters(network.model)
         self._names = {parameter: name for name, parameter in self._trained.items()}
-        self._optimizer = _make_optimizer(list(self._trained.values()), config)
+        self._optimizer = make_optimizer(list(self._trained.values()), config.optimizer)
         self._progress = Progress()
-        self._skipped = SkippedVideos()
         self._validation_set = validation
         steps = config.steps
         self._sampler = StepSampler(
@@ -208,7 +186,7 @@ class Trainer:
         finally:
             if journal is not None:
                 journal.close()
-                self._skipped.write(self._output / "skipped.jsonl")
+                self._passes.skipped.write(self._output / "skipped.jsonl")
         return progress
 
     def validate(self) -> dict[str, float]:
@@ -219,10 +197,10 @@ class Trainer:
         with torch.no_grad():
             for batch in self._batches(self._validation_loader):
                 skipped += [name for video in batch.skipped for name in video.record_ids]
-                turn = self._pass_of(batch)
+                turn = self._passes.make(batch)
                 answers = self._answer(turn)
                 if turn.counts:
-                    outcomes += _outcomes(turn, answers)
+                    outcomes += outcomes_of(turn, answers)
         outcomes, skipped = self._processes.gather(outcomes), self._processes.gather(skipped)
         expected = [record.id for records in self._validation_set.items for record in records]
         check_complete(outcomes, skipped, expected)
@@ -284,7 +262,7 @@ class Trainer:
     def _step(self, batches: Iterator[InstructionBatch], num_passes: int) -> StepFacts:
         """Do one optimizer step."""
         began = time.perf_counter()
-        passes = [self._pass_of(next(batches)) for _ in range(num_passes)]
+        passes = [self._passes.make(next(batches)) for _ in range(num_passes)]
         waited = time.perf_counter() - began
         counted = [turn for turn in passes if turn.counts]
         num_tokens, num_scores, num_items = self._processes.sum(
@@ -335,7 +313,7 @@ class Trainer:
         )
 
     def _loss(
-        self, turn: _Pass, num_tokens: float, num_scores: float, num_passes: int, sums: _Sums
+        self, turn: Pass, num_tokens: float, num_scores: float, num_passes: int, sums: _Sums
     ) -> Tensor:
         """Return this pass's part of the step's loss, times the number of processes.
 
@@ -357,7 +335,7 @@ class Trainer:
         token_sum, score_sum = answers.token_losses.sum(), errors.sum()
         sums.token_loss += token_sum.item()
         sums.score_loss += score_sum.item()
-        sums.bad += _not_finite(turn.rows, answers.token_losses, errors)
+        sums.bad += names_not_finite(turn.rows, answers.token_losses, errors)
         loss = weights.token_weight * token_sum / max(num_tokens, 1.0)
         loss = loss + weights.score_weight * score_sum / max(num_scores, 1.0)
         if weights.rank_weight:
@@ -397,27 +375,13 @@ class Trainer:
         sums.rank_loss += loss.item() / num_passes
         return loss / num_passes
 
-    def _answer(self, turn: _Pass) -> Answers:
+    def _answer(self, turn: Pass) -> Answers:
         device = self._processes.device
         with torch.autocast(
             device.type, torch.bfloat16, enabled=self._config.steps.precision == "bf16"
         ):
             answers: Answers = self._wrapped(turn.batch, to_device(turn.rows, device))
         return answers
-
-    def _pass_of(self, batch: InstructionBatch) -> _Pass:
-        self._skipped.add(batch.skipped)
-        counts = len(batch) > 0
-        if not counts:
-            batch = blank_batch(self._model_config)
-        rows = make_rows(
-            self._prompter,
-            self._num_visual,
-            batch.records,
-            learns_opening=self._config.losses.learns_opening,
-            with_scores=self._model_config.has_score_head,
-        )
-        return _Pass(batch, rows, counts)
 
     def _loader(
         self, dataset: InstructionDataset, sampler: StepSampler | ShareSampler
@@ -464,53 +428,3 @@ class Trainer:
 
 def _weighted(weight: float, loss: float) -> float:
     return weight * loss if weight and not math.isnan(loss) else 0.0
-
-
-def _make_optimizer(parameters: Sequence[nn.Parameter], config: StageConfig) -> torch.optim.AdamW:
-    chosen = config.optimizer
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": chosen.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]],
-        lr=chosen.learning_rate,
-        betas=(chosen.beta1, chosen.beta2),
-        eps=chosen.epsilon,
-    )
-
-
-def _not_finite(rows: Rows, token_losses: Tensor, errors: Tensor) -> list[str]:
-    owners = [
-        *(rows.token_owners[int(i)] for i in (~torch.isfinite(token_losses)).nonzero()),
-        *(rows.score_owners[int(i)] for i in (~torch.isfinite(errors)).nonzero()),
-    ]
-    return [rows.records[owner].id for owner in dict.fromkeys(owners)]
-
-
-def _outcomes(turn: _Pass, answers: Answers) -> list[Outcome]:
-    rows = turn.rows
-    items = [
-        item
-        for item, records in zip(turn.batch.indices, turn.batch.records, strict=True)
-        for _ in records
-    ]
-    token_losses, hits = answers.token_losses.tolist(), answers.token_hits.tolist()
-    scores = dict(zip(rows.score_owners, range(len(rows.score_owners)), strict=True))
-    outcomes = []
-    for owner, record in enumerate(rows.records):
-        spoken = [place for place, name in enumerate(rows.token_owners) if name == owner]
-        place = scores.get(owner) if len(answers.scores) else None
-        outcomes.append(
-            Outcome(
-                item=items[owner],
-                record_id=record.id,
-                token_loss=sum(token_losses[index] for index in spoken),
-                num_tokens=len(spoken),
-                is_right=all(hits[index] for index in spoken),
-                dimension="" if place is None else str(rows.score_dimensions[place]),
-                predicted=math.nan if place is None else float(answers.scores[place]),
-                target=math.nan if place is None else float(rows.scores[place]),
-            )
-        )
-    return outcomes

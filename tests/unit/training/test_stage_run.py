@@ -149,6 +149,23 @@ def test_a_plan_counts_steps_parameters_and_bytes(config: StageConfig):
     assert plan_stage(more).activation_bytes < plan.activation_bytes
 
 
+def test_features_that_change_are_not_kept_and_it_is_said(
+    config: StageConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    learning = replace(
+        config,
+        parts=replace(config.parts, motion_encoder=True),
+        steps=replace(config.steps, epochs=1, batch_size=14, micro_batch_size=0),
+        validation=replace(config.validation, every_steps=0),
+    )
+    assert learning.steps.keeps_features
+    train_stage(learning, tmp_path / "run", IN_PROCESS)
+    assert "keeps_features has no effect here: an encoder learns" in caplog.text
+    learnt = load_last(tmp_path / "run").trained
+    assert any(name.startswith("motion_encoder") for name in learnt)
+    assert not any("running" in name for name in learnt)
+
+
 # --- a tiny model of the paper's shape, from an official folder ---
 
 

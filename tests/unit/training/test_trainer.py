@@ -38,7 +38,10 @@ def stage(name: str = "stage2", *, image_rank: int = 0, **steps: object) -> Stag
     return replace(
         config,
         lora=replace(config.lora, image_rank=image_rank),
-        steps=replace(config.steps, **{"epochs": 2, "batch_size": 4, **steps}),
+        steps=replace(
+            config.steps,
+            **{"epochs": 2, "batch_size": 4, "keeps_features": not image_rank, **steps},
+        ),
         data=replace(config.data, workers=0),
         distributed=replace(config.distributed, device="cpu"),
         validation=replace(config.validation, every_steps=3),

@@ -1,0 +1,78 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from builders.training import DrawnClips, rating_records, tiny_config
+from finevq.model.finevq import FineVQ
+from finevq.prompts.prompter import NanoPrompter
+from finevq.prompts.tokenizer import train_tokenizer
+from finevq.training.blank import blank_batch
+from finevq.training.dataset import InstructionBatch, LoadedVideo, collate, motion_inputs
+from finevq.training.network import TrainingNetwork, num_visual_tokens
+from finevq.training.rows import make_rows
+from finevq.vocabulary import Dimension
+
+
+@pytest.fixture(scope="module")
+def prompter() -> NanoPrompter:
+    return NanoPrompter(train_tokenizer())
+
+
+def all_frames(prompter: NanoPrompter, lengths: tuple[int, ...]) -> tuple[FineVQ, InstructionBatch]:
+    """A model that reads every frame, and videos of some lengths."""
+    config = tiny_config(prompter)
+    config = replace(config, video=replace(config.video, motion="all_frames"))
+    torch.manual_seed(0)
+    clips = DrawnClips(config.video)
+    loaded = []
+    for number, (record, length) in enumerate(
+        zip(rating_records(len(lengths), [Dimension.BLUR]), lengths, strict=True)
+    ):
+        pixels = clips.load(record.video)
+        motion = np.resize(pixels.motion, (length, *pixels.motion.shape[1:]))
+        loaded.append(LoadedVideo(number, (record,), replace(pixels, motion=motion)))
+    return FineVQ(config).eval(), collate(loaded)
+
+
+def test_videos_of_different_lengths_share_a_batch(prompter: NanoPrompter):
+    model, batch = all_frames(prompter, (32, 45))
+    with torch.no_grad():
+        _, together = TrainingNetwork(model).features(batch)
+        assert together is not None
+        for number, motion in enumerate(batch.motion):
+            alone = replace(batch, motion=(motion,))
+            frames = motion_inputs(alone, model.config, torch.device("cpu"))
+            assert frames is not None
+            torch.testing.assert_close(
+                together[number], model.encode_motion(frames)[0], atol=1e-4, rtol=1e-4
+            )
+
+
+@pytest.mark.parametrize("motion", ["bursts", "all_frames", "none"])
+def test_a_stand_in_goes_through_any_model(prompter: NanoPrompter, motion: str):
+    config = tiny_config(prompter)
+    config = replace(config, video=replace(config.video, motion=motion))
+    batch = blank_batch(config)
+    rows = make_rows(prompter, num_visual_tokens(config), batch.records, learns_opening=False)
+    answers = TrainingNetwork(FineVQ(config).eval())(batch, rows)
+    assert torch.isfinite(answers.token_losses).all()
+    assert len(answers.scores) == 1
+
+
+def test_parameters_get_a_gradient_even_where_nothing_is_learnt(prompter: NanoPrompter):
+    config = tiny_config(prompter)
+    model = FineVQ(config).eval()
+    (record,) = rating_records(1, [Dimension.BLUR])
+    silent = replace(record, answer="", scores={})
+    pixels = DrawnClips(config.video).load(record.video)
+    batch = collate([LoadedVideo(0, (silent,), pixels)])
+    rows = make_rows(prompter, num_visual_tokens(config), batch.records, learns_opening=False)
+    answers = TrainingNetwork(model)(batch, rows)
+    assert len(answers.token_losses) == len(answers.scores) == 0
+    (answers.token_losses.sum() + answers.scores.sum()).backward()
+    for part in (model.score_head, model.language_model.lm_head, model.image_projectors):
+        for parameter in part.parameters():
+            assert parameter.grad is not None
+            assert not parameter.grad.any()
