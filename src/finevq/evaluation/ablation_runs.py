@@ -74,9 +74,9 @@ def ablation_report(runs: Sequence[VariantRuns], *, notes: Sequence[str] = ()) -
     report = Report(title="Ablation", tables=[rows])
     columns = [column for column in rows.columns if column.title == "SRCC"]
     alt = "SRCC of each row as bars, mean over the dimensions and each of them; lines: deviation"
-    png = plots.bars(rows, columns, value_name="SRCC, mean and deviation over seeds")
+    png = plots.bars(rows, columns, value_name="SRCC")
     report.pictures[rows.key] = [Picture(name="ablation", alt=alt, png=png)]
-    if len(runs) > 1:
+    if _steps(runs):
         report.tables.append(_steps_table(runs))
     return report
 
@@ -142,19 +142,22 @@ def _steps(runs: Sequence[VariantRuns]) -> list[tuple[VariantRuns, VariantRuns]]
     return [(by_name[a], by_name[b]) for a, b in pairs if a in by_name and b in by_name]
 
 
-def _gain(
-    earlier: VariantRuns, later: VariantRuns, dimensions: Sequence[str]
-) -> list[float | None]:
+def _gain(earlier: VariantRuns, later: VariantRuns, dimensions: Sequence[str]) -> list[Measure]:
     shared = [seed for seed in later.seeds if seed in earlier.seeds]
-    gains: list[float | None] = []
-    for seed in shared:
-        pair = [
-            _means(VariantRuns(run.name, {seed: run.seeds[seed]}), dimensions, METRICS["srcc"])[0]
-            for run in (earlier, later)
-        ]
-        before, after = pair
-        gains.append(None if before is None or after is None else after - before)
-    return gains
+    before, after = (
+        _means(
+            VariantRuns(run.name, {seed: run.seeds[seed] for seed in shared}),
+            dimensions,
+            METRICS["srcc"],
+        )
+        for run in (earlier, later)
+    )
+    return [
+        Measure(new.value - old.value)
+        if old.is_defined and new.is_defined
+        else (new if old.is_defined else old)
+        for old, new in zip(before, after, strict=True)
+    ]
 
 
 def _dimensions(runs: Sequence[VariantRuns]) -> list[str]:
@@ -164,36 +167,37 @@ def _dimensions(runs: Sequence[VariantRuns]) -> list[str]:
 
 def _values(
     variant: VariantRuns, dimension: str, metric: Callable[[Vector, Vector], Measure]
-) -> list[float | None]:
-    """Return a metric of each seed; None where it is undefined."""
-    measures = [metric(*parts[dimension]) for parts in variant.seeds.values()]
-    return [measure.value if measure.is_defined else None for measure in measures]
+) -> list[Measure]:
+    """Return a metric of each seed."""
+    return [metric(*parts[dimension]) for parts in variant.seeds.values()]
 
 
 def _means(
     variant: VariantRuns,
     dimensions: Sequence[str],
     metric: Callable[[Vector, Vector], Measure],
-) -> list[float | None]:
+) -> list[Measure]:
     """Return the mean over the dimensions, of each seed."""
     columns = [_values(variant, dimension, metric) for dimension in dimensions]
-    means: list[float | None] = []
-    for row in zip(*columns, strict=True):
-        known = [value for value in row if value is not None]
-        means.append(float(np.mean(known)) if len(known) == len(row) else None)
-    return means
+    return [_mean(row) for row in zip(*columns, strict=True)]
 
 
-def _cell(values: Sequence[float | None]) -> Cell:
-    known = [value for value in values if value is not None]
-    if not known or len(known) < len(values):
-        return Cell(undefined("a run gives one score to every video"))
-    mean = float(np.mean(known))
-    if len(known) < 2:
-        return Cell(Measure(mean))
-    deviation = float(np.std(known, ddof=1))
-    bounds = Interval(mean - deviation, mean + deviation, _ONE_DEVIATION, len(known))
-    return Cell(Measure(mean), bounds)
+def _mean(measures: Sequence[Measure]) -> Measure:
+    """Return the mean; undefined, with its reason, where one of them is."""
+    unknown = next((measure for measure in measures if not measure.is_defined), None)
+    return unknown or Measure(float(np.mean([measure.value for measure in measures])))
+
+
+def _cell(measures: Sequence[Measure]) -> Cell:
+    """Return mean and deviation over seeds."""
+    if not measures:
+        return Cell(undefined("the two rows have no seed in common"))
+    mean = _mean(measures)
+    if not mean.is_defined or len(measures) < 2:
+        return Cell(mean)
+    deviation = float(np.std([measure.value for measure in measures], ddof=1))
+    low, high = mean.value - deviation, mean.value + deviation
+    return Cell(mean, Interval(low, high, _ONE_DEVIATION, len(measures)))
 
 
 def _read(path: Path) -> tuple[dict[str, tuple[Vector, Vector]], frozenset[tuple[str, str]]]:

@@ -113,6 +113,8 @@ def _draw_bars(axes: Any, table: Table, column: Column) -> None:  # noqa: ANN401
     axes.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=8)
     axes.set_ylim(max(len(rows), 3) - 0.4, -0.6)  # a lone bar stays a bar
     values = [row.cells[column.key].measure.value for row in rows]
+    intervals = [row.cells[column.key].interval for row in rows]
+    values += [interval.low for interval in intervals if interval and not math.isnan(interval.low)]
     axes.set_xlim(min(0.0, *values, 0.0), 1.18 * max(1.0, *values, 1.0))
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
     style_axes(axes)
