@@ -103,7 +103,7 @@ def _dimension(
         distorted=score < 55,
         distorted_probability=1 - score / 100,
         attributes=tuple(
-            AttributeEstimate(str(name), float(chance), present=chance >= 0.5)
+            AttributeEstimate(str(name), float(chance), present=bool(chance >= 0.5))
             for name, chance in zip(names, chances, strict=True)
         ),
     )

@@ -243,7 +243,7 @@ class Session:
     def _attribute(self, name: str, answer: ClosedAnswer) -> AttributeEstimate:
         yes = answer.probabilities[templates.YES]
         return AttributeEstimate(
-            name, yes, present=yes >= self._calibration.thresholds.get(name, _EVEN_ODDS)
+            name, yes, present=bool(yes >= self._calibration.thresholds.get(name, _EVEN_ODDS))
         )
 
     def _score_segment(self, pixels: Pixels) -> TimelineSegment:

@@ -27,14 +27,10 @@ class MotionStatistics(nn.Module):
         std: Of the frames' normalization, a number a channel.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
-        # Part of the configuration, not of the weights.
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1, 1), persistent=False)
+        # Plain numbers, no buffers: they belong to the configuration, not to the weights.
+        self._mean, self._std = mean, std
 
     def forward(self, frames: Tensor) -> Tensor:
         """Measure bursts.
@@ -45,7 +41,8 @@ class MotionStatistics(nn.Module):
         Returns:
             (B, config.NUM_MOTION_STATISTICS).
         """
-        rgb = frames * self.std + self.mean  # 0..1
+        std, mean = (frames.new_tensor(v).view(1, 3, 1, 1, 1) for v in (self._std, self._mean))
+        rgb = frames * std + mean  # 0..1
         luma = 0.299 * rgb[:, 0] + 0.587 * rgb[:, 1] + 0.114 * rgb[:, 2]  # (B, T, H, W)
         steps = (luma[:, 1:] - luma[:, :-1]).abs().mean(dim=(2, 3))  # (B, T - 1)
         return torch.cat(

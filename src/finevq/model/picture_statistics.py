@@ -29,14 +29,10 @@ class PictureStatistics(nn.Module):
         std: Of the pictures' normalization, a number a channel.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        # Part of the configuration, not of the weights.
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        # Plain numbers, no buffers: they belong to the configuration, not to the weights.
+        self._mean, self._std = tuple(mean), tuple(std)
 
     def forward(self, images: Tensor) -> Tensor:
         """Measure pictures.
@@ -47,7 +43,8 @@ class PictureStatistics(nn.Module):
         Returns:
             (N, NUM_STATISTICS).
         """
-        rgb = images * self.std + self.mean  # 0..1
+        std, mean = (images.new_tensor(v).view(1, 3, 1, 1) for v in (self._std, self._mean))
+        rgb = images * std + mean  # 0..1
         red, green, blue = rgb.unbind(1)  # (N, H, W)
         luma = 0.299 * red + 0.587 * green + 0.114 * blue
         blueness, redness = 0.564 * (blue - luma), 0.713 * (red - luma)

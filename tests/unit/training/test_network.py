@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from builders.training import DrawnClips, rating_records, tiny_config
+from finevq.model.config import ModelConfig
 from finevq.model.finevq import FineVQ
 from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.tokenizer import train_tokenizer
@@ -20,10 +21,19 @@ def prompter() -> NanoPrompter:
     return NanoPrompter(train_tokenizer())
 
 
+def reading(config: ModelConfig, motion: str) -> ModelConfig:
+    """The same model with another way of reading motion; only bursts have statistics."""
+    return replace(
+        config,
+        video=replace(config.video, motion=motion),
+        motion_encoder=replace(config.motion_encoder, statistics=motion == "bursts"),
+    )
+
+
 def all_frames(prompter: NanoPrompter, lengths: tuple[int, ...]) -> tuple[FineVQ, InstructionBatch]:
     """A model that reads every frame, and videos of some lengths."""
     config = tiny_config(prompter)
-    config = replace(config, video=replace(config.video, motion="all_frames"))
+    config = reading(config, "all_frames")
     torch.manual_seed(0)
     clips = DrawnClips(config.video)
     loaded = []
@@ -53,7 +63,7 @@ def test_videos_of_different_lengths_share_a_batch(prompter: NanoPrompter):
 @pytest.mark.parametrize("motion", ["bursts", "all_frames", "none"])
 def test_a_stand_in_goes_through_any_model(prompter: NanoPrompter, motion: str):
     config = tiny_config(prompter)
-    config = replace(config, video=replace(config.video, motion=motion))
+    config = reading(config, motion)
     batch = blank_batch(config)
     rows = make_rows(prompter, num_visual_tokens(config), batch.records, learns_opening=False)
     answers = TrainingNetwork(FineVQ(config).eval())(batch, rows)

@@ -152,7 +152,7 @@ def test_half_precision_stays_near(tmp_path: Path):
     trainer(config, tmp_path / "full").run()
     half = replace(config, steps=replace(config.steps, precision="bf16", keeps_features=False))
     trainer(half, tmp_path / "half").run()
-    assert losses(tmp_path / "half") == pytest.approx(losses(tmp_path / "full"), rel=0.05)
+    assert losses(tmp_path / "half") == pytest.approx(losses(tmp_path / "full"), rel=0.1)
 
 
 @dataclass(frozen=True)
