@@ -6,13 +6,15 @@ Refuses a folder whose files do not match its checksums or exceed the size that 
 """
 
 import hashlib
+import json
 import shutil
 import sys
 from pathlib import Path
 
 TARGET = Path(__file__).parent.parent / "src/finevq/model/nano"
 MAX_BYTES = 40 * 2**20
-FURTHER = ("README.md", "metrics.json", "training_config.json", "SHA256SUMS")
+FURTHER = ("README.md", "metrics.json", "SHA256SUMS")
+PATHS = ("manifest", "stills", "human", "cache")
 
 
 def main(source: str) -> None:
@@ -29,8 +31,18 @@ def main(source: str) -> None:
         (TARGET / name).write_bytes(content)
     for name in FURTHER:
         shutil.copy(folder / name, TARGET / name)
+    (TARGET / "training_config.json").write_text(configuration(folder), encoding="utf-8")
     shutil.copytree(folder / "card", TARGET / "card", dirs_exist_ok=True)
     print(TARGET)
+
+
+def configuration(folder: Path) -> str:
+    """Return the run's configuration; of its folders the last name only, which is no one's disk."""
+    values = json.loads((folder / "training_config.json").read_text(encoding="utf-8"))
+    for name in PATHS:
+        if values["data"].get(name):
+            values["data"][name] = Path(values["data"][name]).name
+    return json.dumps(values, indent=2) + "\n"
 
 
 if __name__ == "__main__":
