@@ -100,8 +100,8 @@ class AttributeEstimate:
     probability: float
     """0..1."""
     present: bool = False
-    """Whether the model would name it: the probability reaches the attribute's own threshold. Rare
-    faults are named from less than even odds, or none would ever be."""
+    """Whether the model would name it: the probability reaches the model's threshold. Rare faults
+    are named from less than even odds, or none would ever be."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,8 +25,8 @@ from finevq.vocabulary import (
 
 _RANGE = (0.2, 10.0)
 _THRESHOLDS = np.round(np.arange(0.02, 0.92, 0.02), 2)
-_FEWEST_PRESENT = 8
-"""Validation clips with an attribute that its threshold is fitted on."""
+_FEWEST_PRESENT = 5
+"""Validation clips with an attribute, for it to take part in the threshold."""
 
 
 def fit_temperatures(
@@ -55,8 +55,7 @@ def fit_thresholds(
 ) -> dict[str, float]:
     """Find from which probability a dimension is called distorted and an attribute present.
 
-    Dimensions by the best balanced accuracy, attributes by the best F1; an attribute that is too
-    rare here to say keeps even odds.
+    Dimensions each by the best balanced accuracy; attributes all together by the best mean F1.
 
     Args:
         predictions: On validation samples.
@@ -69,13 +68,23 @@ def fit_thresholds(
         truth = np.array([sample.distorted[dimension] for sample in samples])
         yes = predictions.probabilities(question, temperatures.get(question.family, 1.0))[:, 0]
         thresholds[str(dimension)] = _best_threshold(yes, truth, balanced_accuracy_score)
-    for name in ALL_ATTRIBUTES:
-        question = questions.attribute(name)
-        truth = present(samples, name)
-        yes = predictions.probabilities(question, temperatures.get(question.family, 1.0))[:, 0]
-        if truth.sum() >= _FEWEST_PRESENT:
-            thresholds[name] = _best_threshold(yes, truth, f1_score)
-    return thresholds
+    family = temperatures.get(Family.ATTRIBUTE, 1.0)
+    known = [
+        (present(samples, name), predictions.probabilities(questions.attribute(name), family)[:, 0])
+        for name in ALL_ATTRIBUTES
+    ]
+    common = _common_threshold([(t, yes) for t, yes in known if t.sum() >= _FEWEST_PRESENT])
+    return thresholds | dict.fromkeys(ALL_ATTRIBUTES, common)
+
+
+def _common_threshold(
+    known: Sequence[tuple[NDArray[np.bool_], NDArray[np.float64]]],
+) -> float:
+    """Return the threshold with the best mean F1: one for all, since few clips have each."""
+    if not known:
+        return 0.5
+    means = [np.mean([f1_score(t, yes >= at) for t, yes in known]) for at in _THRESHOLDS]
+    return float(_THRESHOLDS[int(np.argmax(means))])
 
 
 def present(samples: Sequence[TrainingSample], name: str) -> NDArray[np.bool_]:

@@ -70,8 +70,8 @@ yes/no balanced accuracy [.5] |
 {{ "%.3f"|format(test.most_impactful.balanced_accuracy) }}; the majority answer \
 {{ "%.3f"|format(test.most_impactful.majority) }}.
 
-Attributes with at least five test clips (F1 at the threshold that was best on validation
-clips; F1 of always saying yes; AUROC); macro-F1 \
+Attributes with at least five test clips (F1 at the common threshold that was best on
+validation clips; F1 of always saying yes; AUROC); macro-F1 \
 {{ "%.3f"|format(macro_f1) }} (always yes: {{ "%.3f"|format(macro_f1_of_always_yes) }}):
 
 | attribute | clips | F1 | [always yes] | AUROC |
