@@ -252,3 +252,10 @@ def test_stages_follow_the_life_of_a_video():
         "TIMING",
         "ENCODING",
     ]
+
+
+@pytest.mark.parametrize("attribute", ATTRIBUTES[Dimension.TEMPORAL])
+def test_clips_of_few_frames_a_second_take_faults_of_time(clean, attribute):
+    for seed in range(4):
+        chain = (PlannedFault(attribute, 0.6, seed),)
+        assert apply_chain(Footage(clean.copy(), 6.0), chain).num_frames == len(clean)

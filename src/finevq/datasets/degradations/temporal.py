@@ -130,7 +130,8 @@ def flicker(footage: Footage, severity: float, rng: np.random.Generator) -> Outc
     num_frames = len(footage.frames)
     time = np.arange(num_frames) / footage.fps
     kind = str(rng.choice(["periodic", "random", "rolling"], p=[0.4, 0.35, 0.25]))
-    hertz = float(rng.uniform(4.0, min(12.0, footage.fps / 2.2)))
+    fastest = min(12.0, footage.fps / 2.2)
+    hertz = float(rng.uniform(min(4.0, fastest), fastest))
     parameters: dict[str, Parameter] = {
         "kind": kind,
         "depth": round(depth, 3),
