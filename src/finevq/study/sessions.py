@@ -140,7 +140,10 @@ class SubjectSession:
         with self._store.writing() as session:
             subject, _, definition = self._load(session, lock=True)
             presentation = self._require_current(session, subject, position)
-            if session.scalar(select(Playback.id).where(Playback.key == key)):
+            known = select(Playback.id).where(
+                Playback.key == key, Playback.presentation_id == presentation.id
+            )
+            if session.scalar(known):
                 return
             if _num_played(session, presentation) > definition.session.max_replays:
                 raise StudyError("this clip cannot be watched again; please rate it now")
@@ -238,7 +241,7 @@ class SubjectSession:
 
     def _submit(self, session: Session, form: BallotForm) -> Outcome:
         subject, _, definition = self._load(session, lock=True)
-        if session.scalar(select(Ballot.id).where(Ballot.submission == form.submission)):
+        if _is_known(session, subject, form.submission):
             return Outcome.KNOWN
         presentation = _current(session, subject)
         if presentation is None or presentation.position != form.position:
@@ -408,6 +411,16 @@ def _current(session: Session, subject: Subject) -> Presentation | None:
         .order_by(Presentation.position)
         .limit(1)
     )
+
+
+def _is_known(session: Session, subject: Subject, submission: str) -> bool:
+    """Whether this subject's page sent this ballot before."""
+    query = (
+        select(Ballot.id)
+        .join(Presentation, Presentation.id == Ballot.presentation_id)
+        .where(Ballot.submission == submission, Presentation.subject_id == subject.id)
+    )
+    return session.scalar(query) is not None
 
 
 def _last_ballot(session: Session, subject: Subject) -> Ballot | None:

@@ -1,7 +1,8 @@
 """The database's tables; their constraints, not the code above them, keep votes single and whole.
 
 - A presentation has at most one ballot that counts: a unique index over those not withdrawn.
-- A ballot that is sent twice is one ballot: its submission id, made by the page, is unique.
+- A ballot that is sent twice is one ballot: its submission id, made by the page, is unique for
+  what is rated.
 - A ballot has one rating per dimension; a rating lies within the scale.
 
 Times are seconds since 1970, UTC, by the server's clock.
@@ -107,11 +108,12 @@ class Playback(Base):
     """One playing of a clip, from its start to its end or to a closed browser."""
 
     __tablename__ = "playback"
+    __table_args__ = (UniqueConstraint("presentation_id", "key"),)
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     presentation_id: Mapped[int] = mapped_column(
         ForeignKey("presentation.id", ondelete="CASCADE"), index=True
     )
-    key: Mapped[str] = mapped_column(String(64), unique=True)
+    key: Mapped[str] = mapped_column(String(64))
     """Made by the page."""
     started_at: Mapped[float] = mapped_column(Float)
     ended_at: Mapped[float | None] = mapped_column(Float)
@@ -122,6 +124,7 @@ class Ballot(Base):
 
     __tablename__ = "ballot"
     __table_args__ = (
+        UniqueConstraint("presentation_id", "submission"),
         Index(
             "one_counting_ballot",
             "presentation_id",
@@ -134,8 +137,9 @@ class Ballot(Base):
     presentation_id: Mapped[int] = mapped_column(
         ForeignKey("presentation.id", ondelete="CASCADE"), index=True
     )
-    submission: Mapped[str] = mapped_column(String(64), unique=True)
-    """Made by the page; the same when it sends again after a lost answer."""
+    submission: Mapped[str] = mapped_column(String(64))
+    """Made by the page; the same when it sends again after a lost answer. It belongs to its
+    presentation: what another subject's page made up must never silence a vote."""
     submitted_at: Mapped[float] = mapped_column(Float)
     seconds: Mapped[float] = mapped_column(Float)
     """From the end of the first full playback to the ballot, by the server's clock."""
