@@ -76,6 +76,8 @@ def test_ctrl_c_ends_at_once_and_keeps_what_is_finished(videos: Path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(),
+        # A shell's background jobs ignore interrupts, and their children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     lines = videos / "o.jsonl"
     deadline = time.monotonic() + 60
