@@ -19,7 +19,7 @@ from torch.nn import functional
 from finevq.model.finevq import FineVQ
 from finevq.training.config import AlignmentStageConfig
 from finevq.training.joint_stage import EncodedSet
-from finevq.training.losses import correlation_loss, score_loss
+from finevq.training.losses import known_fault_loss, opinion_loss
 from finevq.training.samples import TrainingSample
 from finevq.training.state import EpochState
 from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dimension
@@ -110,13 +110,9 @@ def _read(
 def _clip_loss(read: Tensor, data: EncodedSet, rows: Sequence[int]) -> Tensor:
     samples = [data.samples[row] for row in rows]
     mos = torch.tensor([[sample.mos[name] for name in DIMENSIONS] for sample in samples])
-    predicted = 50.0 + 13.0 * read[:, : len(DIMENSIONS)]
-    correlations = [
-        correlation_loss(predicted[:, column], mos[:, column]) for column in range(len(DIMENSIONS))
-    ]
-    known = [_known_severities(sample) for sample in samples]
-    severity = functional.smooth_l1_loss(read[:, len(DIMENSIONS) :], torch.tensor(known), beta=0.1)
-    return score_loss(predicted, mos) + torch.stack(correlations).mean() + 5.0 * severity
+    scores, severities = read[:, : len(DIMENSIONS)], read[:, len(DIMENSIONS) :]
+    known = torch.tensor([_known_severities(sample) for sample in samples])
+    return known_fault_loss(50.0 + 13.0 * scores, mos, severities, known)
 
 
 def _known_severities(sample: TrainingSample) -> list[float]:
@@ -131,4 +127,4 @@ def _overall_loss(read: Tensor, data: EncodedSet, rows: Sequence[int]) -> Tensor
     column = DIMENSIONS.index(Dimension.OVERALL)
     mos = torch.tensor([data.samples[row].mos[Dimension.OVERALL] for row in rows])
     predicted = 50.0 + 13.0 * read[:, column]
-    return score_loss(predicted, mos) + correlation_loss(predicted, mos)
+    return opinion_loss(predicted, mos)

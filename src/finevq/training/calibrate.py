@@ -13,7 +13,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from finevq.prompts import questions, templates
 from finevq.prompts.questions import Family, Question
-from finevq.training.lessons import PRESENT_SEVERITY
+from finevq.training.lessons import is_present
 from finevq.training.predictions import Predictions
 from finevq.training.samples import TrainingSample
 from finevq.vocabulary import (
@@ -70,7 +70,10 @@ def fit_thresholds(
         thresholds[str(dimension)] = _best_threshold(yes, truth, balanced_accuracy_score)
     family = temperatures.get(Family.ATTRIBUTE, 1.0)
     known = [
-        (present(samples, name), predictions.probabilities(questions.attribute(name), family)[:, 0])
+        (
+            np.array([is_present(sample, name) for sample in samples]),
+            predictions.probabilities(questions.attribute(name), family)[:, 0],
+        )
         for name in ALL_ATTRIBUTES
     ]
     common = _common_threshold([(t, yes) for t, yes in known if t.sum() >= _FEWEST_PRESENT])
@@ -85,13 +88,6 @@ def _common_threshold(
         return 0.5
     means = [np.mean([f1_score(t, yes >= at) for t, yes in known]) for at in _THRESHOLDS]
     return float(_THRESHOLDS[int(np.argmax(means))])
-
-
-def present(samples: Sequence[TrainingSample], name: str) -> NDArray[np.bool_]:
-    """Return (N,) whether an attribute is visibly there."""
-    return np.array(
-        [(sample.severities or {}).get(name, 0.0) >= PRESENT_SEVERITY for sample in samples]
-    )
 
 
 def _best_threshold(
@@ -175,7 +171,7 @@ def true_choices(
         yield question, _yes_no(question, [sample.distorted[dimension] for sample in samples])
     for name in ALL_ATTRIBUTES:
         question = questions.attribute(name)
-        yield question, _yes_no(question, present(samples, name).tolist())
+        yield question, _yes_no(question, [is_present(sample, name) for sample in samples])
     most = questions.most()
     yield most, np.array([most.choices.index(str(sample.most_impactful)) for sample in samples])
 

@@ -17,9 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import stats
 from torch import Tensor, nn
-from torch.nn import functional
 
 from finevq.errors import TrainingError
 from finevq.model.config import ImageEncoderConfig
@@ -27,7 +25,8 @@ from finevq.model.image_encoder import EfficientNetEncoder
 from finevq.model.projectors import Standardization
 from finevq.training.averages import follow, lent
 from finevq.training.config import EncoderStageConfig
-from finevq.training.losses import correlation_loss, score_loss
+from finevq.training.losses import known_fault_loss, opinion_loss
+from finevq.training.measures import srcc
 from finevq.training.samples import TrainingSample
 from finevq.training.state import Best, EpochState, History
 from finevq.training.stills import StillSet
@@ -224,7 +223,8 @@ def _step_losses(
     """Yield the loss of degraded pictures, then that of photographs."""
     rows = generator.sample(range(len(sets.clips)), min(config.batch_size, len(sets.clips)))
     scores, severities = model(*feed.drawn(sets.clips, rows, generator))
-    yield _clip_loss(scores, severities, [sets.clips.samples[row] for row in rows])
+    samples = [sets.clips.samples[row] for row in rows]
+    yield known_fault_loss(scores, _mos(samples, _SPATIAL), severities, _known_severities(samples))
     if sets.photographs is None or config.human_batch_size == 0:
         return
     count = min(config.human_batch_size, len(sets.photographs))
@@ -232,18 +232,7 @@ def _step_losses(
     scores, _ = model(*feed.drawn(sets.photographs, rows, generator))
     overall = scores[:, _SPATIAL.index(Dimension.OVERALL)]
     opinions = _mos([sets.photographs.samples[row] for row in rows], [Dimension.OVERALL])[:, 0]
-    yield config.human_weight * (
-        score_loss(overall, opinions) + correlation_loss(overall, opinions)
-    )
-
-
-def _clip_loss(scores: Tensor, severities: Tensor, samples: Sequence[TrainingSample]) -> Tensor:
-    mos = _mos(samples, _SPATIAL)
-    correlations = [
-        correlation_loss(scores[:, column], mos[:, column]) for column in range(len(_SPATIAL))
-    ]
-    known = functional.smooth_l1_loss(severities, _known_severities(samples), beta=0.1)
-    return score_loss(scores, mos) + torch.stack(correlations).mean() + 5.0 * known
+    yield config.human_weight * opinion_loss(overall, opinions)
 
 
 def _mos(samples: Sequence[TrainingSample], dimensions: Sequence[Dimension]) -> Tensor:
@@ -265,16 +254,16 @@ def _validate(model: PictureReader, sets: StillSets, feed: _Feed) -> dict[str, f
     scores, severities = _read(model, sets.validation_clips, feed)
     samples = sets.validation_clips.samples
     mos, known = _mos(samples, _SPATIAL).numpy(), _known_severities(samples).numpy()
-    numbers = {str(d): _srcc(scores[:, i], mos[:, i]) for i, d in enumerate(_SPATIAL)}
+    numbers = {str(d): srcc(scores[:, i], mos[:, i]) for i, d in enumerate(_SPATIAL)}
     for column, name in enumerate(_SEVERITIES):
         # A dimension that is never faulty has no order.
         if isinstance(name, Dimension) and known[:, column].any():
-            numbers[f"{name}_severity"] = _srcc(severities[:, column], known[:, column])
+            numbers[f"{name}_severity"] = srcc(severities[:, column], known[:, column])
     if sets.validation_photographs is not None:
         read, _ = _read(model, sets.validation_photographs, feed)
         photographs = sets.validation_photographs.samples
         opinions = _mos(photographs, [Dimension.OVERALL]).numpy()[:, 0]
-        numbers["human"] = _srcc(read[:, _SPATIAL.index(Dimension.OVERALL)], opinions)
+        numbers["human"] = srcc(read[:, _SPATIAL.index(Dimension.OVERALL)], opinions)
     spatial = float(np.mean([numbers[str(d)] for d in _SPATIAL]))
     # People's opinions and known faults count alike.
     numbers["selection"] = (spatial + numbers.get("human", spatial)) / 2
@@ -291,7 +280,3 @@ def _read(
         scores.append(read[0].numpy())
         severities.append(read[1].numpy())
     return np.concatenate(scores), np.concatenate(severities)
-
-
-def _srcc(predicted: NDArray[np.float32], known: NDArray[np.float32]) -> float:
-    return float(stats.spearmanr(predicted, known).statistic)

@@ -62,6 +62,11 @@ def lessons_of(
     return lessons
 
 
+def is_present(sample: TrainingSample, attribute: str) -> bool:
+    """Whether people would see an attribute."""
+    return (sample.severities or {}).get(attribute, 0.0) >= PRESENT_SEVERITY
+
+
 def present_attributes(sample: TrainingSample) -> list[str]:
     """Return the attributes that people would see, worst first."""
     severities = sample.severities or {}

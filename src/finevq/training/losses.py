@@ -12,6 +12,9 @@ from finevq.training.batches import IGNORED
 _SCORE_UNIT = 13.0
 """Standard deviation of FineVD's MOS: scores are compared in its units."""
 
+_SEVERITY_WEIGHT = 5.0
+"""Severities lie in 0..1 and most are 0, so their errors are small beside those of scores."""
+
 
 def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the cross-entropy of answer tokens.
@@ -89,3 +92,27 @@ def rank_loss(
     if not len(better):
         return predicted.sum() * 0.0
     return functional.softplus((predicted[worse] - predicted[better]) / temperature).mean()
+
+
+def known_fault_loss(scores: Tensor, mos: Tensor, severities: Tensor, known: Tensor) -> Tensor:
+    """Return the loss of a reader of degraded samples: scores, their order, severities.
+
+    Args:
+        scores: (B, dimensions), MOS scale.
+        mos: (B, dimensions), MOS scale.
+        severities: (B, faults), as read.
+        known: (B, faults), 0..1.
+    """
+    order = [correlation_loss(scores[:, i], mos[:, i]) for i in range(mos.shape[1])]
+    severity = functional.smooth_l1_loss(severities, known, beta=0.1)
+    return score_loss(scores, mos) + torch.stack(order).mean() + _SEVERITY_WEIGHT * severity
+
+
+def opinion_loss(overall: Tensor, opinions: Tensor) -> Tensor:
+    """Return the loss of people's overall: its value and its order.
+
+    Args:
+        overall: (B,), MOS scale.
+        opinions: (B,), MOS scale.
+    """
+    return score_loss(overall, opinions) + correlation_loss(overall, opinions)

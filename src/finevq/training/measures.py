@@ -14,7 +14,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 from finevq.prompts import questions
 from finevq.prompts.questions import Question
 from finevq.records import Calibration
-from finevq.training.lessons import PRESENT_SEVERITY
+from finevq.training.lessons import is_present
 from finevq.training.predictions import Predictions
 from finevq.training.samples import TrainingSample
 from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dimension
@@ -28,7 +28,7 @@ def score_correlations(
 ) -> dict[str, float]:
     """Return SRCC between predicted and true MOS of each dimension that the samples know."""
     return {
-        str(dimension): _srcc(
+        str(dimension): srcc(
             predictions.scores_of(questions.rating(dimension)), _mos(samples, dimension)
         )
         for dimension in DIMENSIONS
@@ -39,7 +39,7 @@ def score_correlations(
 def human_correlation(predictions: Predictions, samples: Sequence[TrainingSample]) -> float:
     """Return SRCC between predicted overall and people's opinion."""
     scores = predictions.scores_of(questions.rating(Dimension.OVERALL))
-    return _srcc(scores, _mos(samples, Dimension.OVERALL))
+    return srcc(scores, _mos(samples, Dimension.OVERALL))
 
 
 def human_measures(
@@ -50,7 +50,7 @@ def human_measures(
     truth = _mos(samples, Dimension.OVERALL)
     return {
         "num_photographs": len(samples),
-        "srcc": _srcc(scores, truth),
+        "srcc": srcc(scores, truth),
         "srcc_interval": bootstrap_interval(scores, truth),
         "plcc": float(np.corrcoef(scores, truth)[0, 1]),
         "rmse": float(np.sqrt(np.mean((scores - truth) ** 2))),
@@ -69,7 +69,7 @@ def severity_correlations(
     for dimension in FAULT_DIMENSIONS:
         severity = np.array([_severity(sample, dimension) for sample in samples])
         scores = predictions.scores_of(questions.rating(dimension))
-        result[str(dimension)] = _srcc(scores, -severity)
+        result[str(dimension)] = srcc(scores, -severity)
     return result
 
 
@@ -83,7 +83,7 @@ def residual_correlations(
     overall = _mos(samples, Dimension.OVERALL)
     predicted_overall = predictions.scores_of(questions.rating(Dimension.OVERALL))
     return {
-        str(dimension): _srcc(
+        str(dimension): srcc(
             _residual(predictions.scores_of(questions.rating(dimension)), predicted_overall),
             _residual(_mos(samples, dimension), overall),
         )
@@ -126,9 +126,7 @@ def attribute_measures(
     """Return F1, AUROC and count of each attribute that is present often enough to say."""
     result = {}
     for name in ALL_ATTRIBUTES:
-        truth = np.array(
-            [(sample.severities or {}).get(name, 0.0) >= PRESENT_SEVERITY for sample in samples]
-        )
+        truth = np.array([is_present(sample, name) for sample in samples])
         if truth.sum() < _MIN_PRESENT:
             continue
         yes = _probability_of_yes(predictions, questions.attribute(name), calibration)
@@ -162,7 +160,7 @@ def overall_as_dimension(samples: Sequence[TrainingSample]) -> dict[str, float]:
     """Return the floor of the dimensions: SRCC of the true overall MOS with each of them."""
     overall = _mos(samples, Dimension.OVERALL)
     return {
-        str(dimension): _srcc(overall, _mos(samples, dimension)) for dimension in FAULT_DIMENSIONS
+        str(dimension): srcc(overall, _mos(samples, dimension)) for dimension in FAULT_DIMENSIONS
     }
 
 
@@ -192,7 +190,7 @@ def bootstrap_interval(
     for _ in range(repeats):
         drawn = generator.integers(0, len(clusters), len(clusters))
         rows = np.concatenate([clusters[index] for index in drawn])
-        values.append(_srcc(first[rows], second[rows]))
+        values.append(srcc(first[rows], second[rows]))
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
 
@@ -228,5 +226,6 @@ def _residual(values: NDArray[np.float64], overall: NDArray[np.float64]) -> NDAr
     return residual
 
 
-def _srcc(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+def srcc(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
+    """Return Spearman's rank correlation of (N,) and (N,)."""
     return float(spearmanr(first, second).statistic)

@@ -421,7 +421,13 @@ def _released_weights(model: FineVQ) -> dict[str, torch.Tensor]:
     # The output layer shares the embedding's tensor, which safetensors stores once. Statistics
     # (buffers) keep single precision: some variances are beyond what half precision can say.
     state = {name: tensor.half() for name, tensor in model.named_parameters()}
-    state |= {name: tensor for name, tensor in model.named_buffers() if tensor.is_floating_point()}
+    # Only what a loader gives a place: buffers that are computed anew are no weights.
+    stored = model.state_dict()
+    state |= {
+        name: tensor
+        for name, tensor in model.named_buffers()
+        if name in stored and tensor.is_floating_point()
+    }
     return {name: tensor.contiguous() for name, tensor in state.items()}
 
 
