@@ -67,3 +67,21 @@ def finevq_command(
         return Ended(code or 0, written.out.decode(), written.err.decode())
 
     return call
+
+
+@pytest.fixture(name="finevq")
+def finevq_training(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Call `finevq` with arguments, in this process, on the real thing: code, out, err."""
+    monkeypatch.setenv("FINEVQ_ISOLATE_DECODER", "0")
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["finevq", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            run()
+        out, err = capfd.readouterr()
+        code = exit_.value.code
+        return (code if isinstance(code, int) else 0), out, err
+
+    return call

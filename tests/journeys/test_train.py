@@ -1,7 +1,6 @@
 """`finevq train`: plans, mistakes, and a run from the command line to an assessment."""
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +8,6 @@ import pytest
 import torch
 
 from builders.training import write_labelled_clips, write_tiny_model
-from finevq.cli.main import run
-
-Call = tuple[int, str, str]
 
 
 @pytest.fixture(autouse=True)
@@ -34,21 +30,6 @@ def recipe(tmp_path: Path) -> Path:
         '[distributed]\ndevice = "cpu"\n'
     )
     return path
-
-
-@pytest.fixture
-def finevq(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
-    monkeypatch.setenv("FINEVQ_ISOLATE_DECODER", "0")
-
-    def call(*arguments: object) -> Call:
-        monkeypatch.setattr(sys, "argv", ["finevq", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            run()
-        out, err = capfd.readouterr()
-        code = exit_.value.code
-        return (code if isinstance(code, int) else 0), out, err
-
-    return call
 
 
 def test_a_dry_run_tells_everything_and_does_nothing(finevq, recipe: Path, tmp_path: Path):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +11,10 @@ import pytest
 import torch
 
 from builders.training import DrawnClips, write_labelled_clips, write_tiny_model
-from finevq.cli.main import run
 from finevq.model.checkpoint import load_model
 from finevq.model.finevq import FineVQ
 from finevq.model.folder import read_config, write_config
 from finevq.training.dataset import LoadedVideo, collate, image_inputs, motion_inputs
-
-Call = tuple[int, str, str]
 
 # The exporter of ONNX graphs warns about itself.
 pytestmark = [
@@ -58,21 +54,6 @@ def recipe(tmp_path: Path) -> Path:
         '[stage.distributed]\ndevice = "cpu"\n'
     )
     return path
-
-
-@pytest.fixture
-def finevq(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
-    monkeypatch.setenv("FINEVQ_ISOLATE_DECODER", "0")
-
-    def call(*arguments: object) -> Call:
-        monkeypatch.setattr(sys, "argv", ["finevq", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            run()
-        out, err = capfd.readouterr()
-        code = exit_.value.code
-        return (code if isinstance(code, int) else 0), out, err
-
-    return call
 
 
 def _score(model: FineVQ) -> torch.Tensor:
