@@ -54,7 +54,7 @@ logger = logging.getLogger(__name__)
 MANIFEST_NAME = "manifest.jsonl"
 _JOURNAL_NAME = "progress.jsonl"
 _CARD_NAME = "card.json"
-_ENGINE_VERSION = 3
+_ENGINE_VERSION = 4
 """Raised whenever the same seed would give other clips or labels: runs must not be mixed."""
 
 Split = Literal["train", "validation", "test"]

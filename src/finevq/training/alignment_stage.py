@@ -1,9 +1,9 @@
 """The third stage of nano: projectors learn to put what is known into the visual tokens.
 
-A linear reader on the mean tokens predicts every score and severity at once. It costs seconds an
-epoch, since no language model runs, and leaves tokens from which the language model only has to
-read: without it, the joint stage learned overall quality and little else in the same time. The
-reader is thrown away.
+A linear reader on the mean tokens predicts every score, severity and presence at once. It costs
+seconds an epoch, since no language model runs, and leaves tokens from which the language model
+only has to read: without it, the joint stage learned overall quality and little else in the same
+time. The reader is thrown away.
 """
 
 import logging
@@ -19,13 +19,15 @@ from torch.nn import functional
 from finevq.model.finevq import FineVQ
 from finevq.training.config import AlignmentStageConfig
 from finevq.training.joint_stage import EncodedSet
+from finevq.training.lessons import known_beliefs
 from finevq.training.losses import known_fault_loss, opinion_loss
 from finevq.training.samples import TrainingSample
 from finevq.training.state import EpochState
 from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dimension
 
 _log = logging.getLogger(__name__)
-_NUM_OUTPUTS = len(DIMENSIONS) + len(FAULT_DIMENSIONS) + len(ALL_ATTRIBUTES)
+_NUM_SEVERITIES = len(FAULT_DIMENSIONS) + len(ALL_ATTRIBUTES)
+_NUM_OUTPUTS = len(DIMENSIONS) + _NUM_SEVERITIES + len(ALL_ATTRIBUTES)
 
 
 def train_alignment(
@@ -65,13 +67,14 @@ def train_alignment(
         losses = []
         for start in range(0, len(order), config.batch_size):
             rows = order[start : start + config.batch_size]
-            loss = _clip_loss(_read(model, reader, clips, rows, config, generator), clips, rows)
+            read = _read(model, reader, clips, rows, config, generator)
+            loss = _clip_loss(read, clips, rows, config.presence_weight)
             if photographs is not None:
                 drawn = generator.sample(
                     range(len(photographs)), min(config.human_batch_size, len(photographs))
                 )
                 read = _read(model, reader, photographs, drawn, config, generator)
-                loss = loss + _overall_loss(read, photographs, drawn)
+                loss = loss + config.human_weight * _overall_loss(read, photographs, drawn)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
@@ -107,12 +110,19 @@ def _read(
     return read
 
 
-def _clip_loss(read: Tensor, data: EncodedSet, rows: Sequence[int]) -> Tensor:
+def _clip_loss(
+    read: Tensor, data: EncodedSet, rows: Sequence[int], presence_weight: float
+) -> Tensor:
     samples = [data.samples[row] for row in rows]
     mos = torch.tensor([[sample.mos[name] for name in DIMENSIONS] for sample in samples])
-    scores, severities = read[:, : len(DIMENSIONS)], read[:, len(DIMENSIONS) :]
+    scores, severities, presences = read.split(
+        [len(DIMENSIONS), _NUM_SEVERITIES, len(ALL_ATTRIBUTES)], dim=1
+    )
     known = torch.tensor([_known_severities(sample) for sample in samples])
-    return known_fault_loss(50.0 + 13.0 * scores, mos, severities, known)
+    beliefs = torch.tensor([known_beliefs(sample) for sample in samples])
+    presence = functional.binary_cross_entropy_with_logits(presences, beliefs)
+    faults = known_fault_loss(50.0 + 13.0 * scores, mos, severities, known)
+    return faults + presence_weight * presence
 
 
 def _known_severities(sample: TrainingSample) -> list[float]:

@@ -17,6 +17,7 @@ from finevq.training.lessons import Lesson
 
 IGNORED = -100
 """Label of tokens that are not learnt."""
+_WORD_AND_END = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,14 @@ class PackedBatch:
     """(R,) float32, MOS."""
     score_questions: tuple[str, ...]
     """(R,): the dimension of each score."""
+    belief_rows: Tensor
+    """(Y,) int64: row of each yes/no question."""
+    belief_positions: Tensor
+    """(Y,) int64: its last position, which predicts the answer."""
+    beliefs: Tensor
+    """(Y,) float32: share of people who would say yes, 0..1."""
+    belief_weights: Tensor
+    """(Y,) float32."""
 
 
 def pack(
@@ -62,6 +71,7 @@ def pack(
         token_ids[index, used], positions[index, used] = row.token_ids, row.positions
         labels[index, used], owners[index, used] = row.labels, row.owners
     scored = [(index, *entry) for index, row in enumerate(rows) for entry in row.scores]
+    believed = [(index, *entry) for index, row in enumerate(rows) for entry in row.beliefs]
     return PackedBatch(
         token_ids=torch.from_numpy(token_ids),
         position_ids=torch.from_numpy(positions),
@@ -71,6 +81,10 @@ def pack(
         score_positions=torch.tensor([entry[1] for entry in scored], dtype=torch.int64),
         scores=torch.tensor([entry[2] for entry in scored], dtype=torch.float32),
         score_questions=tuple(entry[3] for entry in scored),
+        belief_rows=torch.tensor([entry[0] for entry in believed], dtype=torch.int64),
+        belief_positions=torch.tensor([entry[1] for entry in believed], dtype=torch.int64),
+        beliefs=torch.tensor([entry[2] for entry in believed], dtype=torch.float32),
+        belief_weights=torch.tensor([entry[3] for entry in believed], dtype=torch.float32),
     )
 
 
@@ -85,18 +99,25 @@ class _Row:
         self.labels = [IGNORED] * len(prefix)
         self.owners = [0] * len(prefix)  # 0 is the prefix, which everything may see
         self.scores: list[tuple[int, float, str]] = []
+        self.beliefs: list[tuple[int, float, float]] = []
         for number, lesson in enumerate(lessons, start=1):
             opening = prompter.suffix_ids(lesson.question, lesson.question.stem)
             answer = prompter.answer_ids(lesson.answer)
-            tokens = [*opening, *answer]
-            start = len(self.token_ids)
+            place = len(self.token_ids) + len(opening) - 1
             if lesson.score is not None:
-                place = start + len(opening) - 1
                 self.scores.append((place, lesson.score, str(lesson.question.dimension)))
+            if lesson.belief is not None:
+                self.beliefs.append((place, lesson.belief, lesson.weight))
+            # The token before the answer predicts its first token, and so on. An answer of one word
+            # out of a list is read off the place before it and never written: one place teaches it.
+            is_word = bool(lesson.question.choices) and len(answer) == _WORD_AND_END
+            tokens = opening if is_word else [*opening, *answer]
+            learnt = answer[:1] if is_word else [*answer, IGNORED]
+            if lesson.belief is not None:
+                learnt = [IGNORED] * len(learnt)
             self.token_ids += tokens
             self.positions += range(len(prefix), len(prefix) + len(tokens))
-            # The token before the answer predicts its first token, and so on.
-            self.labels += [IGNORED] * (len(opening) - 1) + answer + [IGNORED]
+            self.labels += [IGNORED] * (len(opening) - 1) + learnt
             self.owners += [number] * len(tokens)
 
 

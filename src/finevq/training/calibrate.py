@@ -26,7 +26,9 @@ from finevq.vocabulary import (
 _RANGE = (0.2, 10.0)
 _THRESHOLDS = np.round(np.arange(0.02, 0.92, 0.02), 2)
 _FEWEST_PRESENT = 5
-"""Validation clips with an attribute, for it to take part in the threshold."""
+"""Validation samples with an attribute, for it to take part in the common threshold."""
+_ENOUGH_PRESENT = 40
+"""Validation samples with an attribute, for it to have a threshold of its own."""
 
 
 def fit_temperatures(
@@ -55,7 +57,8 @@ def fit_thresholds(
 ) -> dict[str, float]:
     """Find from which probability a dimension is called distorted and an attribute present.
 
-    Dimensions each by the best balanced accuracy; attributes all together by the best mean F1.
+    Dimensions each by the best balanced accuracy, attributes by the best F1: each by itself where
+    enough samples have it, the rest all together.
 
     Args:
         predictions: On validation samples.
@@ -77,7 +80,10 @@ def fit_thresholds(
         for name in ALL_ATTRIBUTES
     ]
     common = _common_threshold([(t, yes) for t, yes in known if t.sum() >= _FEWEST_PRESENT])
-    return thresholds | dict.fromkeys(ALL_ATTRIBUTES, common)
+    for name, (truth, yes) in zip(ALL_ATTRIBUTES, known, strict=True):
+        is_enough = truth.sum() >= _ENOUGH_PRESENT
+        thresholds[name] = _best_threshold(yes, truth, f1_score) if is_enough else common
+    return thresholds
 
 
 def _common_threshold(

@@ -72,27 +72,32 @@ class MotionStageConfig:
 class AlignmentStageConfig:
     """The third stage: projectors learn, under a linear reader, what the tokens should say."""
 
-    epochs: int = 14
+    epochs: int = 8
     batch_size: int = 64
     """Clips and stills a step."""
-    human_batch_size: int = 32
-    """Photographs a step."""
+    human_batch_size: int = 8
+    """Photographs a step: few, since they are few and soon known by heart."""
+    human_weight: float = 0.25
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
-    feature_dropout: float = 0.2
+    feature_dropout: float = 0.3
+    presence_weight: float = 4.0
+    """Of the cross-entropy of what is there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JointStageConfig:
     """The last stage: projectors, language model and score head learn together."""
 
-    epochs: int = 6
+    epochs: int = 8
     batch_size: int = 24
-    """Synthetic clips a step."""
-    stills_per_clip: float = 1.5
+    """Synthetic clips and stills a step."""
+    stills_per_clip: float = 1.0
     """Stills drawn in each epoch, for each clip; each epoch draws others."""
-    human_batch_size: int = 24
+    human_batch_size: int = 6
     """Photographs a step."""
+    num_absent: int = 10
+    """Absent attributes that are asked about at each visit, beside all present ones."""
     learning_rate: float = 1e-3
     """Peak; warmed up, then cosine to nothing."""
     weight_decay: float = 0.05
@@ -103,8 +108,8 @@ class JointStageConfig:
     score_weight: float = 1.0
     correlation_weight: float = 0.5
     token_weight: float = 0.5
-    human_weight: float = 0.5
-    """Of the photographs' losses against the clips'."""
+    belief_weight: float = 2.0
+    """Of the cross-entropy of yes/no answers."""
     average_decay: float = 0.99
     """Of the running average of weights, which is what is kept."""
 

@@ -18,12 +18,13 @@ from torch import Tensor, nn
 
 from finevq.errors import TrainingError
 from finevq.model.finevq import FineVQ
+from finevq.prompts import templates
 from finevq.prompts.prompter import NanoPrompter
 from finevq.training.averages import follow, lent
 from finevq.training.batches import PackedBatch, pack
 from finevq.training.config import NanoTrainingConfig
-from finevq.training.lessons import lessons_of
-from finevq.training.losses import correlation_loss, score_loss, token_loss
+from finevq.training.lessons import Lesson, lessons_of
+from finevq.training.losses import belief_loss, correlation_loss, score_loss, token_loss
 from finevq.training.samples import TrainingSample
 from finevq.training.state import Best, EpochState, History
 from finevq.vocabulary import DIMENSIONS
@@ -163,25 +164,36 @@ class _Step:
         self._photographs = photographs
         self._config = config
 
-    def __call__(self, rows: Sequence[int], generator: random.Random) -> Tensor:
-        loss = self._loss_of(self._clips, rows, generator)
-        if self._photographs is None:
-            return loss
-        count = min(self._config.joint.human_batch_size, len(self._photographs))
-        drawn = generator.sample(range(len(self._photographs)), count)
-        human = self._loss_of(self._photographs, drawn, generator)
-        return loss + self._config.joint.human_weight * human
+        self._yes_no = prompter.answer_ids(templates.YES)[0], prompter.answer_ids(templates.NO)[0]
 
-    def _loss_of(self, data: EncodedSet, rows: Sequence[int], generator: random.Random) -> Tensor:
+    def __call__(self, rows: Sequence[int], generator: random.Random) -> Tensor:
+        drawn = [self._draw(self._clips, rows, generator)]
+        if self._photographs is not None:
+            count = min(self._config.joint.human_batch_size, len(self._photographs))
+            chosen = generator.sample(range(len(self._photographs)), count)
+            drawn.append(self._draw(self._photographs, chosen, generator))
+        # One batch: both truths are on one scale, and their order across the two is learnt too.
+        visual = torch.cat([tokens for tokens, _ in drawn])
+        return self._loss(visual, [taught for _, lessons in drawn for taught in lessons])
+
+    def _draw(
+        self, data: EncodedSet, rows: Sequence[int], generator: random.Random
+    ) -> tuple[Tensor, list[list[Lesson]]]:
+        """Return visual tokens (B, V, D) of some samples, and their lessons."""
         stage = self._config.joint
-        num_variants = data.views.shape[1]
-        variants = [generator.randrange(num_variants) for _ in rows]
+        variants = [generator.randrange(data.views.shape[1]) for _ in rows]
         images, motion = data.take(rows, variants)
         images = [_corrupt(view, stage.feature_dropout, stage.view_dropout) for view in images]
         motion = nn.functional.dropout(motion, stage.feature_dropout)
         mos_range = (self._config.mos_low, self._config.mos_high)
-        lessons = [lessons_of(data.samples[row], generator, mos_range) for row in rows]
-        visual = self._model.project(images, motion)
+        lessons = [
+            lessons_of(data.samples[row], generator, mos_range, num_absent=stage.num_absent)
+            for row in rows
+        ]
+        return self._model.project(images, motion), lessons
+
+    def _loss(self, visual: Tensor, lessons: Sequence[Sequence[Lesson]]) -> Tensor:
+        stage = self._config.joint
         batch = pack(self._prompter, visual.shape[1], lessons)
         out = self._model(
             self._model.embed(batch.token_ids, visual),
@@ -189,8 +201,11 @@ class _Step:
             position_ids=batch.position_ids,
         )
         predicted = self._model.score(out.hidden[batch.score_rows, batch.score_positions])
+        asked = out.logits[batch.belief_rows, batch.belief_positions].log_softmax(dim=-1)
+        yes, no = (asked[:, token] for token in self._yes_no)
         return (
             stage.token_weight * token_loss(out.logits, batch.labels)
+            + stage.belief_weight * belief_loss(yes, no, batch.beliefs, batch.belief_weights)
             + stage.score_weight * score_loss(predicted, batch.scores)
             + stage.correlation_weight * _correlations(predicted, batch)
         )

@@ -1,7 +1,7 @@
 """What a sample teaches: questions with their right answers and scores."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from finevq.prompts import questions, templates
@@ -20,8 +20,9 @@ from finevq.vocabulary import (
 PRESENT_SEVERITY = 0.15
 """Severity from which an attribute counts as present; fainter ones are invisible to people."""
 
+_SURELY_ABSENT, _SURELY_PRESENT = 0.05, 0.25
+"""Severities up to which nobody, and from which everybody, would say that a fault is there."""
 _NUM_DIMENSIONS_RATED = 3
-_NUM_ATTRIBUTES_ASKED = 2
 _NUM_OPTIONS = 4
 
 
@@ -34,31 +35,45 @@ class Lesson:
     """What follows the question's opening."""
     score: float | None = None
     """For ratings: MOS to regress at the end of the opening."""
+    belief: float | None = None
+    """For yes/no: share of people who would say yes, 0..1; None where only the answer is known."""
+    weight: float = 1.0
+    """For yes/no: how many questions this one stands for."""
 
 
 def lessons_of(
-    sample: TrainingSample, generator: random.Random, mos_range: tuple[float, float]
+    sample: TrainingSample,
+    generator: random.Random,
+    mos_range: tuple[float, float],
+    *,
+    num_absent: int | None = None,
 ) -> list[Lesson]:
     """Draw the lessons of a sample.
 
-    The rating of overall is always among them. Of the yes/no questions on attributes, as many have
-    the answer yes as no wherever the sample allows, so that the model cannot live on the prior.
+    The rating of overall is always among them.
 
     Args:
         sample: What is known.
         generator: Draws which questions are asked.
         mos_range: Lowest and highest MOS of the scale, for the levels.
+        num_absent: How many absent attributes are asked about, beside all that are there, each
+            weighted by how many it stands for: so probabilities come out as frequent as faults are.
+            None: one that is there and one that is not, one faulty dimension and one good one, so
+            that nobody can live on the prior.
     """
     # Some of the questions in each visit are enough: a sample is visited in every epoch.
     others = [dimension for dimension in sample.mos if dimension is not Dimension.OVERALL]
     rated = [Dimension.OVERALL, *_some(others, _NUM_DIMENSIONS_RATED, generator)]
     lessons = [_rating(dimension, sample.mos[dimension], mos_range) for dimension in rated]
-    for dimension in _one_of_each(sample.distorted, generator):
-        is_distorted = sample.distorted[dimension]
-        answer = templates.YES if is_distorted else templates.NO
-        lessons.append(Lesson(questions.distorted(dimension), answer))
+    dimensions = list(sample.distorted)
+    for dimension in _one_of_each(sample, generator) if num_absent is None else dimensions:
+        answer = templates.YES if sample.distorted[dimension] else templates.NO
+        belief = _belief((sample.dimension_severities or {}).get(dimension))
+        lessons.append(Lesson(questions.distorted(dimension), answer, belief=belief))
     if sample.severities is not None:
-        lessons += _attribute_lessons(sample, generator, mos_range)
+        lessons += _attribute_lessons(sample, generator, num_absent)
+    if sample.most_impactful is not None:
+        lessons.append(_further(sample, generator, mos_range))
     return lessons
 
 
@@ -79,25 +94,63 @@ def _rating(dimension: Dimension, mos: float, mos_range: tuple[float, float]) ->
     return Lesson(questions.rating(dimension), level, mos)
 
 
-def _attribute_lessons(
-    sample: TrainingSample, generator: random.Random, mos_range: tuple[float, float]
-) -> list[Lesson]:
-    present = present_attributes(sample)
-    # Between invisible and visible nobody can tell: such attributes are not asked about.
+def known_beliefs(sample: TrainingSample) -> list[float]:
+    """Return the share of people who would see each attribute, in the order of ALL_ATTRIBUTES."""
     severities = sample.severities or {}
-    absent = [name for name in ALL_ATTRIBUTES if severities.get(name, 0.0) < PRESENT_SEVERITY / 3]
-    asked = generator.sample(present, min(len(present), _NUM_ATTRIBUTES_ASKED // 2))
-    lessons = [Lesson(questions.attribute(name), templates.YES) for name in asked]
-    others = _draw(absent, max(len(asked), 1), generator, near=present)
-    lessons += [Lesson(questions.attribute(name), templates.NO) for name in others]
-    if sample.most_impactful is not None:
-        further = [
-            Lesson(questions.most(), sample.most_impactful),
-            _description(sample, present, mos_range),
-            _which(present, absent, generator),
-        ]
-        lessons.append(generator.choice(further))
-    return lessons
+    return [_certainty(severities.get(name, 0.0)) for name in ALL_ATTRIBUTES]
+
+
+def _belief(severity: float | None) -> float | None:
+    return None if severity is None else _certainty(severity)
+
+
+def _certainty(severity: float) -> float:
+    share = (severity - _SURELY_ABSENT) / (_SURELY_PRESENT - _SURELY_ABSENT)
+    return min(max(share, 0.0), 1.0)
+
+
+def _attribute_lessons(
+    sample: TrainingSample, generator: random.Random, num_absent: int | None
+) -> list[Lesson]:
+    severities = sample.severities or {}
+    present = present_attributes(sample)
+    if num_absent is None:
+        # Between invisible and visible nobody can tell: such attributes are not asked about.
+        asked = generator.sample(present, min(len(present), 1))
+        others = _draw(_absent_attributes(sample), 1, generator, near=present)
+        weight = 1.0
+    else:
+        asked = [name for name in ALL_ATTRIBUTES if severities.get(name, 0.0) > _SURELY_ABSENT]
+        rest = [name for name in ALL_ATTRIBUTES if name not in asked]
+        others = generator.sample(rest, min(num_absent, len(rest)))
+        weight = len(rest) / max(len(others), 1)
+    return [
+        *(_attribute(name, severities.get(name, 0.0), 1.0) for name in asked),
+        *(_attribute(name, severities.get(name, 0.0), weight) for name in others),
+    ]
+
+
+def _absent_attributes(sample: TrainingSample) -> list[str]:
+    severities = sample.severities or {}
+    return [name for name in ALL_ATTRIBUTES if severities.get(name, 0.0) < PRESENT_SEVERITY / 3]
+
+
+def _attribute(name: str, severity: float, weight: float) -> Lesson:
+    answer = templates.YES if severity >= PRESENT_SEVERITY else templates.NO
+    return Lesson(questions.attribute(name), answer, belief=_certainty(severity), weight=weight)
+
+
+def _further(
+    sample: TrainingSample, generator: random.Random, mos_range: tuple[float, float]
+) -> Lesson:
+    """Draw one of the questions whose answers are words."""
+    present = present_attributes(sample)
+    lessons = [
+        Lesson(questions.most(), str(sample.most_impactful)),
+        _description(sample, present, mos_range),
+        _which(present, _absent_attributes(sample), generator),
+    ]
+    return generator.choice(lessons)
 
 
 def _which(present: Sequence[str], absent: Sequence[str], generator: random.Random) -> Lesson:
@@ -109,8 +162,9 @@ def _which(present: Sequence[str], absent: Sequence[str], generator: random.Rand
     return Lesson(questions.which(options), correct)
 
 
-def _one_of_each(distorted: Mapping[Dimension, bool], generator: random.Random) -> list[Dimension]:
+def _one_of_each(sample: TrainingSample, generator: random.Random) -> list[Dimension]:
     """Draw a faulty dimension and a good one, where there are such: as often yes as no."""
+    distorted = sample.distorted
     faulty = [dimension for dimension, is_distorted in distorted.items() if is_distorted]
     good = [dimension for dimension, is_distorted in distorted.items() if not is_distorted]
     return [*_some(faulty, 1, generator), *_some(good, 1, generator)]

@@ -27,6 +27,21 @@ def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(logits[learnt], labels[learnt])
 
 
+def belief_loss(yes: Tensor, no: Tensor, beliefs: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted cross-entropy of yes/no answers against shares of people; 0 without any.
+
+    Args:
+        yes: (Y,) log-likelihoods of the answer yes.
+        no: (Y,) those of the answer no.
+        beliefs: (Y,), share of people who would say yes, 0..1.
+        weights: (Y,).
+    """
+    if not len(beliefs):
+        return yes.sum() * 0.0
+    losses = -(beliefs * yes + (1.0 - beliefs) * no)
+    return (weights * losses).sum() / weights.sum()
+
+
 def score_loss(predicted: Tensor, target: Tensor) -> Tensor:
     """Return the Huber loss of scores, in standard deviations of FineVD's MOS.
 

@@ -68,6 +68,8 @@ def severity_correlations(
     result = {}
     for dimension in FAULT_DIMENSIONS:
         severity = np.array([_severity(sample, dimension) for sample in samples])
+        if not severity.any():
+            continue  # as that of time in stills
         scores = predictions.scores_of(questions.rating(dimension))
         result[str(dimension)] = srcc(scores, -severity)
     return result

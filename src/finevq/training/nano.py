@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,7 @@ from finevq.training.features import Features, FeatureStore
 from finevq.training.joint_stage import EncodedSet, train_joint
 from finevq.training.lessons import all_questions
 from finevq.training.motion_stage import motion_features, train_motion
+from finevq.training.opinions import OpinionReader, with_probable_opinions
 from finevq.training.predictions import predict
 from finevq.training.pretrained import load_imagenet_weights
 from finevq.training.samples import Split, TrainingSample
@@ -57,6 +58,7 @@ from finevq.training.stills import StillSet, read_stills
 from finevq.vocabulary import DIMENSIONS, Dimension
 
 _log = logging.getLogger(__name__)
+_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 Row = tuple[TrainingSample, tuple[Features, ...]]
 """A sample and its features: as it is, and mirrored where that was made."""
@@ -101,15 +103,17 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         seed=config.seed,
         state=output / "state" / "motion.pt",
     )
-    splits: tuple[Split, ...] = ("train", "validation", "test")
     sets = {
         (split, human): data.encode(model, split, human=human)
-        for split in splits
+        for split in _SPLITS
         for human in (False, True)
         if data.rows(split, human=human)
     }
     _fit_standardization(model, [part for (split, _), part in sets.items() if split == "train"])
-    learnt_from = _joined(sets["train", False], data.stills, random.Random(config.seed))
+    learnt_from = _joined(sets["train", False], data.stills.get("train"), config.seed)
+    if ("train", True) in sets:
+        reader = OpinionReader(sets["train", True])
+        learnt_from = with_probable_opinions(learnt_from, reader, (config.mos_low, config.mos_high))
     train_alignment(
         model,
         learnt_from,
@@ -132,7 +136,11 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         for weight in model.parameters():
             weight.copy_(weight.half().float())
     histories = {"encoder": encoder_history, "joint": history}
-    return _release(model, prompter, sets, histories, config, output, settings)
+    with_stills = {
+        split: _joined(sets[split, False], data.stills.get(split), config.seed)
+        for split in ("validation", "test")
+    }
+    return _release(model, prompter, sets, with_stills, histories, config, output, settings)
 
 
 def _teach_encoder(
@@ -219,8 +227,8 @@ class _Data:
     """Everything that is learnt from, with features, split."""
 
     entries: Sequence[Row]
-    stills: "_EncodedStills | None"
-    """Of the training split; None where there are none."""
+    stills: "Mapping[Split, _EncodedStills]"
+    """Empty where there are none."""
 
     def rows(self, split: Split, *, human: bool) -> list[Row]:
         return [
@@ -271,19 +279,20 @@ class _EncodedStills:
 
 def _encoded_stills(
     model: FineVQ, store: FeatureStore, config: NanoTrainingConfig, settings: Settings
-) -> _EncodedStills | None:
+) -> dict[Split, _EncodedStills]:
     if config.data.stills is None:
-        return None
+        return {}
     samples = synthetic_samples(config.data.stills)
-    stills = _still_set(model, samples, "train", config.encoder.crops, config, settings)
-    if stills is None:
-        return None
-    return _EncodedStills(stills.samples, store.encode_stills(stills, config.data.workers))
+    encoded = {}
+    for split in _SPLITS:
+        stills = _still_set(model, samples, split, config.encoder.crops, config, settings)
+        if stills is not None:
+            features = store.encode_stills(stills, config.data.workers)
+            encoded[split] = _EncodedStills(stills.samples, features)
+    return encoded
 
 
-def _joined(
-    clips: EncodedSet, stills: _EncodedStills | None, generator: random.Random
-) -> EncodedSet:
+def _joined(clips: EncodedSet, stills: _EncodedStills | None, seed: int) -> EncodedSet:
     """Show stills as clips beside the clips: their crops in turn, with motion of a clean clip.
 
     The motion is borrowed from clips without a fault of time, which is what a still's labels say.
@@ -295,7 +304,7 @@ def _joined(
         for row, sample in enumerate(clips.samples)
         if not (sample.dimension_severities or {}).get(Dimension.TEMPORAL)
     ]
-    lenders = generator.choices(calm, k=len(stills.samples))
+    lenders = random.Random(seed).choices(calm, k=len(stills.samples))
     num_frames, num_crops = clips.views.shape[3], stills.views.shape[1]
     turns = [frame % num_crops for frame in range(num_frames)]
     views = torch.from_numpy(stills.views)[:, turns, :, 0]  # (N, F, views, features)
@@ -351,13 +360,15 @@ def _release(
     model: FineVQ,
     prompter: NanoPrompter,
     sets: _Sets,
+    with_stills: Mapping[str, EncodedSet],
     histories: dict[str, list[dict[str, float]]],
     config: NanoTrainingConfig,
     output: Path,
     settings: Settings,
 ) -> dict[str, Any]:
     mos_range = (config.mos_low, config.mos_high)
-    validation, test = sets["validation", False], sets["test", False]
+    # Stills too: in clips alone some attributes are too rare to find a threshold on.
+    validation, test = with_stills["validation"], sets["test", False]
     asked = all_questions()
     on_validation = predict(model, prompter, validation, asked)
     temperatures = fit_temperatures(on_validation, validation.samples, mos_range)
@@ -365,7 +376,9 @@ def _release(
         temperatures={str(name): value for name, value in temperatures.items()},
         thresholds=fit_thresholds(on_validation, validation.samples, temperatures),
     )
-    on_test = predict(model, prompter, test, asked)
+    on_all = predict(model, prompter, with_stills["test"], asked)
+    on_test, on_stills = on_all.part(range(len(test))), on_all.part(range(len(test), len(on_all)))
+    still_samples = with_stills["test"].samples[len(test) :]
     metrics: dict[str, Any] = {
         "data": {
             "clips": {split: len(sets[split, False]) for split, human in sets if not human},
@@ -385,6 +398,12 @@ def _release(
         },
         "history": histories,
     }
+    if still_samples:
+        metrics["test_stills"] = {
+            "count": len(still_samples),
+            "srcc_severity": measures.severity_correlations(on_stills, still_samples),
+            "attributes": measures.attribute_measures(on_stills, still_samples, calibration),
+        }
     if ("test", True) in sets:
         photographs = sets["test", True]
         overall = predict(model, prompter, photographs, [questions.rating(Dimension.OVERALL)])

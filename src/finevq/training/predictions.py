@@ -29,6 +29,18 @@ class Predictions:
     log_likelihoods: Mapping[Question, NDArray[np.float64]]
     """(N, choices) a question, before temperatures."""
 
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def part(self, rows: range) -> "Predictions":
+        """Return the answers of some samples."""
+        chosen = slice(rows.start, rows.stop)
+        return Predictions(
+            self.questions,
+            self.scores[chosen],
+            {question: values[chosen] for question, values in self.log_likelihoods.items()},
+        )
+
     def scores_of(self, question: Question) -> NDArray[np.float64]:
         """Return (N,)."""
         return self.scores[:, self.questions.index(question)]

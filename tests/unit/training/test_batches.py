@@ -11,7 +11,7 @@ from finevq.prompts.tokenizer import train_tokenizer
 from finevq.training.batches import IGNORED, pack
 from finevq.training.lessons import Lesson, lessons_of
 from finevq.training.samples import TrainingSample
-from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, NO_FAULT, Dimension
+from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, NO_FAULT, Dimension
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +53,31 @@ def test_packed_lessons_see_the_prefix_and_themselves_only(model: FineVQ, prompt
 def test_only_answers_are_learnt(prompter: NanoPrompter):
     packed = pack(prompter, 20, [_LESSONS])
     learnt = packed.labels[packed.labels != IGNORED].tolist()
-    expected = [token for lesson in _LESSONS for token in prompter.answer_ids(lesson.answer)]
-    assert learnt == expected
+    assert learnt == [prompter.answer_ids(lesson.answer)[0] for lesson in _LESSONS]
+
+
+def test_an_answer_in_words_is_learnt_to_its_end(prompter: NanoPrompter):
+    lesson = Lesson(questions.describe(), "The quality is fair.")
+    packed = pack(prompter, 20, [[lesson]])
+    learnt = packed.labels[packed.labels != IGNORED].tolist()
+    assert learnt == prompter.answer_ids(lesson.answer)
+
+
+def test_a_yes_or_no_is_learnt_as_a_share_of_people_alone(prompter: NanoPrompter):
+    lesson = Lesson(questions.attribute("shake"), "yes", belief=0.75, weight=2.0)
+    packed = pack(prompter, 20, [_LESSONS, [lesson]])
+    assert packed.beliefs.tolist() == [0.75]
+    assert packed.belief_weights.tolist() == [2.0]
+    assert (packed.labels[1] == IGNORED).all()
+    suffix = prompter.suffix_ids(lesson.question)
+    end = len(prompter.prefix_ids(20)) + len(suffix) - 1
+    assert (packed.belief_rows.tolist(), packed.belief_positions.tolist()) == ([1], [end])
 
 
 def test_rows_of_different_length_are_padded_without_labels(prompter: NanoPrompter):
     packed = pack(prompter, 20, [_LESSONS, _LESSONS[:1]])
     assert packed.token_ids.shape[0] == 2
-    assert (packed.labels[1] != IGNORED).sum() == len(prompter.answer_ids("mild"))
+    assert (packed.labels[1] != IGNORED).sum() == 1
     assert packed.score_questions == ("blur", "overall", "blur")
 
 
@@ -88,6 +105,16 @@ def test_lessons_tell_the_truth_about_a_sample():
                 assert lesson.answer in ("shake", "moire")
                 assert lesson.answer in lesson.question.choices
                 assert len(lesson.question.choices) == 4
+
+
+def test_absent_attributes_stand_for_all_that_are_absent():
+    sample = _sample({"shake": 0.8, "moire": 0.15}, "temporal")
+    lessons = lessons_of(sample, random.Random(1), (9.8, 77.6), num_absent=10)
+    asked = {lesson.question.attribute: lesson for lesson in lessons if lesson.question.attribute}
+    assert (asked["shake"].belief, asked["moire"].belief) == (1.0, pytest.approx(0.5))
+    assert len(asked) == 12
+    weights = sum(lesson.weight for lesson in asked.values() if lesson.belief == 0.0)
+    assert weights == pytest.approx(len(ALL_ATTRIBUTES) - 2)
 
 
 def test_option_lists_have_one_form_whether_or_not_something_is_wrong():

@@ -2,7 +2,14 @@ import pytest
 import torch
 
 from finevq.training.batches import IGNORED
-from finevq.training.losses import correlation_loss, rank_loss, score_errors, score_loss, token_loss
+from finevq.training.losses import (
+    belief_loss,
+    correlation_loss,
+    rank_loss,
+    score_errors,
+    score_loss,
+    token_loss,
+)
 
 
 def test_a_linear_prediction_has_no_correlation_loss():
@@ -29,6 +36,17 @@ def test_only_labelled_tokens_count():
     logits[0, 1, 2] = 50.0
     labels = torch.tensor([[IGNORED, 2, IGNORED]])
     assert float(token_loss(logits, labels)) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_beliefs_are_met_where_the_probability_is_the_share_of_people():
+    share, weights = torch.tensor([0.8, 0.1]), torch.tensor([1.0, 3.0])
+    losses = {
+        shift: float(belief_loss((share + shift).log(), (1 - share - shift).log(), share, weights))
+        for shift in (-0.05, 0.0, 0.05)
+    }
+    assert min(losses, key=lambda shift: losses[shift]) == 0.0
+    nothing = torch.zeros(0)
+    assert float(belief_loss(nothing, nothing, nothing, nothing)) == 0.0
 
 
 def test_score_errors_are_distances_and_squared_near_the_target():

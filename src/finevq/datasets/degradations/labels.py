@@ -61,8 +61,11 @@ temporal, .24 color, .18 artifact, .13 noise) and of its most impactful dimensio
 artifact 13 %); the size is set so that any single severe fault makes a bad video.
 """
 
-HALO = 0.18
+HALO = 0.12
 """Share of the overall fall that each dimension inherits."""
+SOURCE_SHARE = 0.5
+"""Share of the source's own fall that each dimension inherits. In which dimension a photograph that
+people rate badly is bad nobody has said; overall inherits all of it."""
 PRESENT_FROM = 0.15
 """Severity from which an attribute counts as existing and a dimension as distorted."""
 _NORM = 4.0
@@ -128,8 +131,9 @@ def label_clip(
         measured = vmaf_fall(vmaf)
     overall_fall = _joined(weighted, measured)
     base = scale.ruined + source_quality * span
+    dimension_base = scale.clean - SOURCE_SHARE * (scale.clean - base)
     mos = {
-        d: _placed(base, (1 - HALO) * severities[d] + HALO * overall_fall, scale)
+        d: _placed(dimension_base, (1 - HALO) * severities[d] + HALO * overall_fall, scale)
         for d in FAULT_DIMENSIONS
     }
     mos[Dimension.OVERALL] = _placed(base, overall_fall, scale)
