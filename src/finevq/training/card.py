@@ -54,15 +54,17 @@ People's opinions ({{ human.num_photographs }} photographs that no training saw)
 Degraded clips of unseen sources ({{ clips.test }}). SRCC with its 95 % interval (whole sources
 resampled), and in brackets what the true overall score alone would reach as each dimension's score
 (a floor that no model without six real dimensions passes in the residual column). Most clips have
-severity 0 in a dimension; such ties bound the SRCC with severity below 1.
+severity 0 in a dimension; such ties bound the SRCC with severity, and the second bracket gives what
+the true score of the dimension reaches there.
 
-| dimension | SRCC with score | [overall as dimension] | SRCC with severity | residual SRCC | \
-yes/no balanced accuracy [.5] |
-| --- | ---: | ---: | ---: | ---: | ---: |
+| dimension | SRCC with score | [overall as dimension] | SRCC with severity | [true score] | \
+residual SRCC | yes/no balanced accuracy [.5] |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |
 {% for name in dimensions -%}
 | {{ name }} | {{ cell(test.srcc_mos, name) }} {{ interval(test.intervals.srcc_mos, name) }} | \
 {{ cell(test.floor_overall_as_dimension, name) }} | {{ cell(test.srcc_severity, name) }} \
-{{ interval(test.intervals.srcc_severity, name) }} | {{ cell(test.srcc_residual, name) }} | \
+{{ interval(test.intervals.srcc_severity, name) }} | {{ cell(test.ceiling_of_severity, name) }} | \
+{{ cell(test.srcc_residual, name) }} | \
 {{ cell(accuracies, name) }} |
 {% endfor %}
 "Which distortion has the most impact": accuracy \
@@ -70,16 +72,22 @@ yes/no balanced accuracy [.5] |
 {{ "%.3f"|format(test.most_impactful.balanced_accuracy) }}; the majority answer \
 {{ "%.3f"|format(test.most_impactful.majority) }}.
 
-Attributes with at least five test clips (F1 at the common threshold that was best on
-validation clips; F1 of always saying yes; AUROC); macro-F1 \
-{{ "%.3f"|format(macro_f1) }} (always yes: {{ "%.3f"|format(macro_f1_of_always_yes) }}):
+Attributes with at least five test clips (F1 at thresholds that were best on validation clips and
+stills; F1 of always saying yes; AUROC); macro-F1 \
+{{ "%.3f"|format(macro_f1(test.attributes)) }} (always yes: \
+{{ "%.3f"|format(macro_f1_of_always_yes(test.attributes)) }}):
 
-| attribute | clips | F1 | [always yes] | AUROC |
-| --- | ---: | ---: | ---: | ---: |
-{% for name, row in test.attributes.items() -%}
-| {{ name }} | {{ row.num_present }} | {{ "%.2f"|format(row.f1) }} | \
-{{ "%.2f"|format(row.f1_of_always_yes) }} | {{ "%.2f"|format(row.auroc) }} |
-{% endfor %}
+{{ attribute_table(test.attributes) }}
+{% if stills %}
+The same on {{ stills.count }} single degraded pictures of unseen sources, where every fault but
+those of time occurs more often. SRCC with severity: {% for name, value in \
+stills.srcc_severity.items() %}{{ name }} {{ "%.3f"|format(value) }} [true score \
+{{ cell(stills.ceiling_of_severity, name) }}]{{ ", " if not loop.last }}{% endfor %}; macro-F1 \
+{{ "%.3f"|format(macro_f1(stills.attributes)) }} (always yes: \
+{{ "%.3f"|format(macro_f1_of_always_yes(stills.attributes)) }}).
+
+{{ attribute_table(stills.attributes) }}
+{% endif %}
 Expected calibration error after temperatures: {% for name, value in \
 test.calibration_error.items() %}{{ name }} {{ "%.3f"|format(value) }}{{ ", " if not loop.last }}\
 {% endfor %}.
@@ -120,15 +128,28 @@ def write_card(metrics: Mapping[str, Any], config: NanoTrainingConfig, folder: P
         accuracies={
             str(name): test["yes_no"][str(name)]["balanced_accuracy"] for name in FAULT_DIMENSIONS
         },
-        macro_f1=_mean(row["f1"] for row in test["attributes"].values()),
-        macro_f1_of_always_yes=_mean(
-            row["f1_of_always_yes"] for row in test["attributes"].values()
-        ),
+        stills=metrics.get("test_stills"),
+        macro_f1=lambda rows: _mean(row["f1"] for row in rows.values()),
+        macro_f1_of_always_yes=lambda rows: _mean(row["f1_of_always_yes"] for row in rows.values()),
+        attribute_table=_attribute_table,
         pictures=CARD_PICTURES,
         cell=_cell,
         interval=_interval,
     )
     (folder / CARD_FILE).write_text(text.rstrip() + "\n", encoding="utf-8")
+
+
+def _attribute_table(rows: Mapping[str, Mapping[str, float]]) -> str:
+    lines = [
+        "| attribute | samples | F1 | [always yes] | AUROC |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    lines += [
+        f"| {name} | {row['num_present']} | {row['f1']:.2f} | "
+        f"{row['f1_of_always_yes']:.2f} | {row['auroc']:.2f} |"
+        for name, row in rows.items()
+    ]
+    return "\n".join(lines)
 
 
 def _cell(values: Mapping[str, float], name: str) -> str:

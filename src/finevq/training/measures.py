@@ -166,6 +166,19 @@ def overall_as_dimension(samples: Sequence[TrainingSample]) -> dict[str, float]:
     }
 
 
+def score_as_severity(samples: Sequence[TrainingSample]) -> dict[str, float]:
+    """Return the ceiling of severities: SRCC of each dimension's true MOS with its severity.
+
+    Most samples have severity 0 and are tied; their MOS still differ by source and other faults.
+    """
+    result = {}
+    for dimension in FAULT_DIMENSIONS:
+        severity = np.array([_severity(sample, dimension) for sample in samples])
+        if severity.any():
+            result[str(dimension)] = srcc(_mos(samples, dimension), -severity)
+    return result
+
+
 def bootstrap_interval(
     first: NDArray[np.float64],
     second: NDArray[np.float64],

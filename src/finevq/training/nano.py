@@ -391,6 +391,7 @@ def _release(
             "intervals": measures.score_intervals(on_test, test.samples),
             "srcc_residual": measures.residual_correlations(on_test, test.samples),
             "floor_overall_as_dimension": measures.overall_as_dimension(test.samples),
+            "ceiling_of_severity": measures.score_as_severity(test.samples),
             "yes_no": measures.yes_no_accuracies(on_test, test.samples, calibration),
             "attributes": measures.attribute_measures(on_test, test.samples, calibration),
             "most_impactful": measures.most_impactful_accuracy(on_test, test.samples),
@@ -402,6 +403,7 @@ def _release(
         metrics["test_stills"] = {
             "count": len(still_samples),
             "srcc_severity": measures.severity_correlations(on_stills, still_samples),
+            "ceiling_of_severity": measures.score_as_severity(still_samples),
             "attributes": measures.attribute_measures(on_stills, still_samples, calibration),
         }
     if ("test", True) in sets:

@@ -85,10 +85,11 @@ def predict(
             model.embed(batch.token_ids, visual),
             attention_mask=batch.attention_bias,
             position_ids=batch.position_ids,
+            with_logits=False,
         )
         hidden = out.hidden[batch.score_rows, batch.score_positions]
         scores.append(model.score(hidden).view(len(rows), len(asked)).double().numpy())
-        logits = out.logits[batch.score_rows, batch.score_positions].double().log_softmax(-1)
+        logits = model.logits(hidden).double().log_softmax(-1)
         logits = logits.view(len(rows), len(asked), -1)
         for index, question in enumerate(questions):
             likelihoods[question].append(logits[:, index, choice_ids[index]].numpy())
