@@ -3,9 +3,10 @@
 One forward pass through one module, since that is what data-parallel wrappers hook into.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,9 @@ from finevq.model.finevq import FineVQ
 from finevq.training.dataset import InstructionBatch, image_inputs, motion_inputs
 from finevq.training.parts import encoder_is_frozen
 from finevq.training.rows import Rows
+
+_F = TypeVar("_F")
+"""Features of a video, as one encoder gives them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class TrainingNetwork(nn.Module):
 
     Args:
         model: Ready for its stage.
-        keeps_features: Keep the features of frozen encoders, by video.
+        keeps_features: Keep the features of each encoder that is frozen, by video.
     """
 
     def __init__(self, model: FineVQ, *, keeps_features: bool = False) -> None:
@@ -44,8 +48,12 @@ class TrainingNetwork(nn.Module):
         self._images_frozen = encoder_is_frozen(model.image_encoder)
         motion = getattr(model, "motion_encoder", None)
         self._motion_frozen = motion is None or encoder_is_frozen(motion)
-        self._memory: dict[str, tuple[list[Tensor], Tensor | None]] = {}
-        self._keeps = keeps_features and self._images_frozen and self._motion_frozen
+        self._kept_images: dict[str, list[Tensor]] | None = (
+            {} if keeps_features and self._images_frozen else None
+        )
+        self._kept_motion: dict[str, Tensor | None] | None = (
+            {} if keeps_features and self._motion_frozen else None
+        )
 
     def forward(self, batch: InstructionBatch, rows: Rows) -> Answers:
         """Read videos and their rows.
@@ -73,31 +81,38 @@ class TrainingNetwork(nn.Module):
 
         Kept features were computed one video at a time, so that they do not depend on neighbours.
         """
-        if not self._keeps:
-            return self._encode(batch)
-        parts = []
-        for number, records in enumerate(batch.records):
-            key = str(records[0].video)
-            if key not in self._memory:
-                self._memory[key] = self._encode(_one_of(batch, number))
-            parts.append(self._memory[key])
-        images = [torch.cat(views) for views in zip(*(part[0] for part in parts), strict=True)]
-        motion = [part[1] for part in parts if part[1] is not None]
-        return images, torch.cat(motion) if motion else None
+        images = self._images(batch)
+        return images, self._motion(batch)
 
     def _visual_tokens(self, batch: InstructionBatch) -> Tensor:
         return self.model.project(*self.features(batch))
 
-    def _encode(self, batch: InstructionBatch) -> tuple[list[Tensor], Tensor | None]:
-        model = self.model
-        device = next(model.parameters()).device
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._images_frozen):
-            images = model.encode_images(image_inputs(batch, model.config, device))
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._motion_frozen):
-            motion = self._encode_motion(batch, device)
-        return images, motion
+    def _images(self, batch: InstructionBatch) -> list[Tensor]:
+        if self._kept_images is None:
+            return self._encode_images(batch)
+        parts = _remembered(self._kept_images, batch, self._encode_images)
+        return [torch.cat(views) for views in zip(*parts, strict=True)]
 
-    def _encode_motion(self, batch: InstructionBatch, device: torch.device) -> Tensor | None:
+    def _motion(self, batch: InstructionBatch) -> Tensor | None:
+        if self._kept_motion is None:
+            return self._encode_motion(batch)
+        parts = _remembered(self._kept_motion, batch, self._encode_motion)
+        found = [part for part in parts if part is not None]
+        return torch.cat(found) if found else None
+
+    def _encode_images(self, batch: InstructionBatch) -> list[Tensor]:
+        model = self.model
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._images_frozen):
+            return model.encode_images(image_inputs(batch, model.config, self._device()))
+
+    def _encode_motion(self, batch: InstructionBatch) -> Tensor | None:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._motion_frozen):
+            return self._motion_of(batch, self._device())
+
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def _motion_of(self, batch: InstructionBatch, device: torch.device) -> Tensor | None:
         model = self.model
         if model.config.video.motion != "all_frames":
             frames = motion_inputs(batch, model.config, device)
@@ -128,6 +143,19 @@ class TrainingNetwork(nn.Module):
             return nothing[:0] + nothing.sum()
         scores = self.model.score(hidden[places[:, 0], places[:, 1]]).float()
         return (scores - head.low) / (head.high - head.low)
+
+
+def _remembered(
+    memory: dict[str, _F], batch: InstructionBatch, encode: Callable[[InstructionBatch], _F]
+) -> list[_F]:
+    """Return the features of each video, computing those that are met for the first time."""
+    parts = []
+    for number, records in enumerate(batch.records):
+        key = str(records[0].video)
+        if key not in memory:
+            memory[key] = encode(_one_of(batch, number))
+        parts.append(memory[key])
+    return parts
 
 
 def _read_motion(

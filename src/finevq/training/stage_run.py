@@ -212,13 +212,16 @@ def _effective(config: StageConfig, processes: Processes) -> StageConfig:
     if not config.steps.keeps_features:
         return config
     is_sharded = processes.count > 1 and config.distributed.mode == "fsdp"
-    learns = config.lora.image_rank or config.parts.image_encoder or config.parts.motion_encoder
-    if not (is_sharded or learns):
+    images_learn = (
+        config.lora.image_rank > 0 or config.parts.image_encoder or config.inputs.image_drop_path
+    )
+    motion_learns = config.parts.motion_encoder or config.inputs.motion == "none"
+    if not (is_sharded or (images_learn and motion_learns)):
         return config
     reason = (
         "under fsdp: a process that skips an encoder would leave the others waiting for its share"
         if is_sharded
-        else "here: an encoder learns, so its features change in each step"
+        else "here: both encoders give other features in each step"
     )
     if processes.is_first:
         _log.warning("steps.keeps_features has no effect %s", reason)

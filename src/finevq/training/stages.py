@@ -44,6 +44,9 @@ class InputsConfig:
     none: without a motion branch (official question answering)."""
     has_score_head: bool = True
     """False drops it: the stage teaches words alone."""
+    image_drop_path: float = 0.0
+    """Share of pictures for which the ViT's last layer leaves a branch out in training; it rises to
+    that from 0 in the first layer. Official: 0.1, adapted ViT or frozen. nano has no ViT."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -154,13 +154,13 @@ def test_features_that_change_are_not_kept_and_it_is_said(
 ):
     learning = replace(
         config,
-        parts=replace(config.parts, motion_encoder=True),
+        parts=replace(config.parts, motion_encoder=True, image_encoder=True),
         steps=replace(config.steps, epochs=1, batch_size=14, micro_batch_size=0),
         validation=replace(config.validation, every_steps=0),
     )
     assert learning.steps.keeps_features
     train_stage(learning, tmp_path / "run", IN_PROCESS)
-    assert "keeps_features has no effect here: an encoder learns" in caplog.text
+    assert "keeps_features has no effect here: both encoders" in caplog.text
     learnt = load_last(tmp_path / "run").trained
     assert any(name.startswith("motion_encoder") for name in learnt)
     assert not any("running" in name for name in learnt)
