@@ -6,6 +6,7 @@ One forward pass through one module, since that is what data-parallel wrappers h
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -15,6 +16,7 @@ from torch.nn import functional
 from finevq.model.config import ModelConfig
 from finevq.model.finevq import FineVQ
 from finevq.training.dataset import InstructionBatch, image_inputs, motion_inputs
+from finevq.training.feature_memory import FeatureMemory, fingerprint
 from finevq.training.parts import encoder_is_frozen
 from finevq.training.rows import Rows
 
@@ -40,20 +42,32 @@ class TrainingNetwork(nn.Module):
     Args:
         model: Ready for its stage.
         keeps_features: Keep the features of each encoder that is frozen, by video.
+        memory: Where they are kept; one of its own where None.
     """
 
-    def __init__(self, model: FineVQ, *, keeps_features: bool = False) -> None:
+    def __init__(
+        self,
+        model: FineVQ,
+        *,
+        keeps_features: bool = False,
+        memory: FeatureMemory | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
         self._images_frozen = encoder_is_frozen(model.image_encoder)
         motion = getattr(model, "motion_encoder", None)
         self._motion_frozen = motion is None or encoder_is_frozen(motion)
-        self._kept_images: dict[str, list[Tensor]] | None = (
-            {} if keeps_features and self._images_frozen else None
-        )
-        self._kept_motion: dict[str, Tensor | None] | None = (
-            {} if keeps_features and self._motion_frozen else None
-        )
+        self._memory = FeatureMemory() if memory is None else memory
+        config = model.config
+        # What is kept is known by these names; "" where an encoder's features are not kept.
+        self._images_name = self._motion_name = ""
+        if keeps_features and self._images_frozen:
+            # Models with and without a motion branch see the same pictures.
+            pictures = replace(config.video, motion="none")
+            self._images_name = fingerprint(model.image_encoder, pictures, config.image_encoder)
+        if keeps_features and self._motion_frozen and motion is not None:
+            self._motion_name = fingerprint(motion, config.video, config.motion_encoder)
+        self._has_motion = motion is not None and config.video.motion != "none"
 
     def forward(self, batch: InstructionBatch, rows: Rows) -> Answers:
         """Read videos and their rows.
@@ -84,39 +98,56 @@ class TrainingNetwork(nn.Module):
         images = self._images(batch)
         return images, self._motion(batch)
 
+    def knows(self, video: Path) -> bool:
+        """Say whether all features of a video are kept, so that its pixels are not needed."""
+        memory, path = self._memory, str(video)
+        return memory.knows(self._images_name, path) and (
+            not self._has_motion or memory.knows(self._motion_name, path)
+        )
+
     def _visual_tokens(self, batch: InstructionBatch) -> Tensor:
         return self.model.project(*self.features(batch))
 
     def _images(self, batch: InstructionBatch) -> list[Tensor]:
-        if self._kept_images is None:
+        if not self._images_name:
             return self._encode_images(batch)
-        parts = _remembered(self._kept_images, batch, self._encode_images)
+        parts = self._remembered(self._images_name, batch, self._encode_images)
         return [torch.cat(views) for views in zip(*parts, strict=True)]
 
     def _motion(self, batch: InstructionBatch) -> Tensor | None:
-        if self._kept_motion is None:
+        if not self._has_motion:
+            return None
+        if not self._motion_name:
             return self._encode_motion(batch)
-        parts = _remembered(self._kept_motion, batch, self._encode_motion)
-        found = [part for part in parts if part is not None]
-        return torch.cat(found) if found else None
+        return torch.cat(self._remembered(self._motion_name, batch, self._encode_motion))
+
+    def _remembered(
+        self, encoder: str, batch: InstructionBatch, encode: Callable[[InstructionBatch], _F]
+    ) -> list[_F]:
+        """Return the features of each video, computing those that are met for the first time."""
+        return [
+            self._memory.recall(encoder, str(records[0].video), partial(_of_one, batch, n, encode))
+            for n, records in enumerate(batch.records)
+        ]
 
     def _encode_images(self, batch: InstructionBatch) -> list[Tensor]:
         model = self.model
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self._images_frozen):
             return model.encode_images(image_inputs(batch, model.config, self._device()))
 
-    def _encode_motion(self, batch: InstructionBatch) -> Tensor | None:
+    def _encode_motion(self, batch: InstructionBatch) -> Tensor:
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self._motion_frozen):
             return self._motion_of(batch, self._device())
 
     def _device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def _motion_of(self, batch: InstructionBatch, device: torch.device) -> Tensor | None:
+    def _motion_of(self, batch: InstructionBatch, device: torch.device) -> Tensor:
         model = self.model
         if model.config.video.motion != "all_frames":
             frames = motion_inputs(batch, model.config, device)
-            return None if frames is None else model.encode_motion(frames)
+            assert frames is not None  # asked for where there is a motion branch
+            return model.encode_motion(frames)
         features = []
         for number in range(len(batch)):
             # Videos of any length: one at a time, window by window.
@@ -145,19 +176,6 @@ class TrainingNetwork(nn.Module):
         return (scores - head.low) / (head.high - head.low)
 
 
-def _remembered(
-    memory: dict[str, _F], batch: InstructionBatch, encode: Callable[[InstructionBatch], _F]
-) -> list[_F]:
-    """Return the features of each video, computing those that are met for the first time."""
-    parts = []
-    for number, records in enumerate(batch.records):
-        key = str(records[0].video)
-        if key not in memory:
-            memory[key] = encode(_one_of(batch, number))
-        parts.append(memory[key])
-    return parts
-
-
 def _read_motion(
     video: InstructionBatch, config: ModelConfig, device: torch.device, places: Sequence[int]
 ) -> Tensor:
@@ -166,6 +184,10 @@ def _read_motion(
     frames = motion_inputs(part, config, device)
     assert frames is not None  # all_frames has a motion branch
     return frames[:, 0]
+
+
+def _of_one(batch: InstructionBatch, number: int, encode: Callable[[InstructionBatch], _F]) -> _F:
+    return encode(_one_of(batch, number))
 
 
 def _one_of(batch: InstructionBatch, number: int) -> InstructionBatch:

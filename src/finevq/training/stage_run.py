@@ -18,6 +18,7 @@ from finevq.training.checkpoints import has_checkpoint
 from finevq.training.dataset import InstructionDataset
 from finevq.training.decoded_cache import DecodedCache
 from finevq.training.distributed import Processes
+from finevq.training.feature_memory import FeatureMemory
 from finevq.training.network import TrainingNetwork
 from finevq.training.outcome import write_outcome
 from finevq.training.plan import Plan, make_plan
@@ -65,6 +66,7 @@ def train_stage(
     *,
     resume: bool = False,
     listener: Listener | None = None,
+    memory: FeatureMemory | None = None,
 ) -> Path | None:
     """Train a stage to its end.
 
@@ -74,6 +76,7 @@ def train_stage(
         settings: Limits of reading videos.
         resume: Go on from the last checkpoint.
         listener: Shows how the run goes on.
+        memory: Where features of frozen encoders are kept, for runs that share it.
 
     Returns:
         The folder of the trained model; None in all processes but the first.
@@ -109,6 +112,7 @@ def train_stage(
             processes=processes,
             output=output,
             listener=listener,
+            memory=memory,
         )
         del start  # a sharded model shall not stay whole beside its shares
         if resume:
@@ -131,6 +135,7 @@ def make_trainer(
     processes: Processes,
     output: Path,
     listener: Listener | None = None,
+    memory: FeatureMemory | None = None,
 ) -> Trainer:
     """Return a trainer of a model that is ready for its stage.
 
@@ -140,7 +145,7 @@ def make_trainer(
     if config.steps.precision == "bf16":
         halve_frozen(model)
     return Trainer(
-        TrainingNetwork(model, keeps_features=config.steps.keeps_features),
+        TrainingNetwork(model, keeps_features=config.steps.keeps_features, memory=memory),
         prompter,
         config,
         train=train,

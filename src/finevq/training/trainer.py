@@ -21,7 +21,7 @@ from finevq.errors import TrainingError
 from finevq.prompts.prompter import Prompter
 from finevq.training import checkpoints, losses
 from finevq.training.checkpoints import Checkpoint, Progress
-from finevq.training.dataset import InstructionBatch, InstructionDataset, make_loader
+from finevq.training.dataset import InstructionBatch, InstructionDataset, OnceRead, make_loader
 from finevq.training.distributed import Processes, clip_gradients, full, like
 from finevq.training.journal import Journal, StepFacts
 from finevq.training.network import Answers, TrainingNetwork, to_device
@@ -390,7 +390,9 @@ class Trainer:
             dataset,
             batch_size=1,
             workers=self._config.data.workers,
-            batch_sampler=sampler,
+            batch_sampler=OnceRead(
+                sampler, lambda place: self._network.knows(dataset.items[place][0].video)
+            ),
             pin_memory=self._processes.device.type == "cuda",
         )
 

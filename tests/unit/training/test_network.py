@@ -81,6 +81,7 @@ def test_features_of_a_frozen_encoder_are_kept_whatever_the_other_does(learns: s
     calls.clear()
     again, motion_again = network.features(batch)
     assert set(calls) == ({learns} if learns else set())
+    assert network.knows(records[0].video) == (not learns)
     assert motion is not None
     assert motion_again is not None
     for one, other in zip((*images, motion), (*again, motion_again), strict=True):
