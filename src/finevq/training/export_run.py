@@ -69,11 +69,14 @@ Parts: {{ parts or "none as a whole" }}. LoRA: image {{ config.lora.image_rank }
 These numbers chose the weights, so they are better than those of unseen data; measure it on a test
 set with `finevq evaluate` before you rely on it.
 
-| number | value |
-| --- | ---: |
+| number | value | a constant answer |
+| --- | ---: | ---: |
 {% for key, value in best.items() -%}
-| {{ key }} | {{ "%.4f"|format(value) }} |
-{% endfor %}"""
+| {{ key }} | {{ "%.4f"|format(value) }} | {{ "%.4f"|format(floors[key]) if key in floors }} |
+{% endfor %}
+loss: cross-entropy of a token; accuracy: share of whole answers; error: mean absolute error in
+units of the scale. A constant answer has no rank correlation.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,7 @@ def card_of(run: Path, model: FineVQ, *, name: str, adapters: str, num_skipped: 
         data=facts["data"],
         metrics=metrics,
         best=_best_numbers(metrics),
+        floors=facts.get("floors", {}),
         parts=", ".join(parts),
         adapters=adapters,
         num_skipped=num_skipped,

@@ -170,7 +170,6 @@ def _nano(stage: StageName) -> StageConfig:
             config,
             parts=_WITH_HEAD,
             lora=LoraConfig(image_rank=8, language_rank=8),
-            steps=replace(steps, keeps_features=False),  # the image encoder's adapters learn
             losses=LossConfig(score_weight=1.0, score_kind="huber"),
             validation=ValidationConfig(),
         )

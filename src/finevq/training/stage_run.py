@@ -96,7 +96,9 @@ def train_stage(
     torch.manual_seed(config.steps.seed)
     records = read_records(config)
     if processes.is_first:
-        write_run_facts(records, output)
+        facts = write_run_facts(records, output)
+        if listener is not None:
+            listener.on_floors(facts["floors"])
     start = open_start(config)
     cache = DecodedCache(
         config.data.cache, start.model.config.video, settings, config.data.cache_bytes

@@ -166,6 +166,8 @@ class ValidationConfig:
 
     every_steps: int = 0
     """0: after each epoch."""
+    judges_start: bool = False
+    """Also before the first step: the start is then the weights to beat."""
     select_by: Selection = "srcc"
     """srcc: mean over the dimensions; accuracy: of whole answers, word by word; loss: lowest."""
     save_every_steps: int = 0
