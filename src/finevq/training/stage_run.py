@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from finevq.model.finevq import FineVQ
 from finevq.model.folder import read_json
 from finevq.prompts.prompter import Prompter
 from finevq.settings import Settings
+from finevq.training.check import check_values
 from finevq.training.checkpoints import has_checkpoint
 from finevq.training.dataset import InstructionDataset
 from finevq.training.decoded_cache import DecodedCache
@@ -23,7 +25,8 @@ from finevq.training.network import TrainingNetwork
 from finevq.training.outcome import write_outcome
 from finevq.training.plan import Plan, make_plan
 from finevq.training.run_facts import write_run_facts
-from finevq.training.stage_data import make_datasets, read_records
+from finevq.training.run_lock import locked
+from finevq.training.stage_data import check_usable, make_datasets, read_records
 from finevq.training.stages import StageConfig
 from finevq.training.start import open_start
 from finevq.training.trainer import Listener, Trainer
@@ -44,6 +47,7 @@ def plan_stage(config: StageConfig, *, num_processes: int = 1) -> Plan:
     Raises:
         FineVQError: as `train_stage`.
     """
+    check_values(config)
     start = open_start(config, empty=True)
     records = read_records(config)
     counts = {
@@ -86,15 +90,33 @@ def train_stage(
         DatasetError: the data cannot be used.
         TrainingError: there is nothing to go on from, or a loss is not a number.
     """
+    check_values(config)
     processes = Processes(config.distributed.device, config.distributed.mode)
     check_output(output, config, resume=resume)
     output.mkdir(parents=True, exist_ok=True)
+    with locked(output) if processes.is_first else nullcontext():
+        return _train(
+            config, output, settings, processes, resume=resume, listener=listener, memory=memory
+        )
+
+
+def _train(
+    config: StageConfig,
+    output: Path,
+    settings: Settings,
+    processes: Processes,
+    *,
+    resume: bool,
+    listener: Listener | None,
+    memory: FeatureMemory | None,
+) -> Path | None:
     if processes.is_first:
         text = json.dumps(_plain(asdict(config)), indent=2) + "\n"
         (output / CONFIG_FILE).write_text(text, encoding="utf-8")
     config = _effective(config, processes)
     torch.manual_seed(config.steps.seed)
     records = read_records(config)
+    check_usable(records, config)
     if processes.is_first:
         facts = write_run_facts(records, output)
         if listener is not None:
