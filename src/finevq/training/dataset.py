@@ -6,7 +6,7 @@ never replaced by another, which would teach or measure something else than was 
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from finevq.errors import FineVQError
 from finevq.model.config import ModelConfig
 from finevq.training.decoded_cache import DecodedCache
 from finevq.training.records import InstructionRecord
+from finevq.training.stepping import ShareSampler, StepSampler
 from finevq.video.inputs import Pixels
 
 _log = logging.getLogger(__name__)
@@ -138,7 +139,11 @@ class OnceRead(Sampler["list[int | Known]"]):
         is_known: Whether the features of the item at a place are kept.
     """
 
-    def __init__(self, batches: Collection[list[int]], is_known: Callable[[int], bool]) -> None:
+    def __init__(
+        self,
+        batches: StepSampler | ShareSampler | Sequence[list[int]],
+        is_known: Callable[[int], bool],
+    ) -> None:
         self._batches = batches
         self._is_known = is_known
 

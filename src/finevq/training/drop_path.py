@@ -59,7 +59,7 @@ def add_drop_path(model: FineVQ, share: float) -> None:
             f"inputs.image_drop_path = {share}: the image encoder of {model.config.name!r} is no "
             "ViT; give 0"
         )
-    layers = model.image_encoder.tower.encoder.layer  # type: ignore[union-attr]  # checked above
+    layers: Any = model.image_encoder.tower.encoder.layer  # type: ignore[union-attr]  # checked above
     shares = torch.linspace(0.0, share, len(layers), device="cpu").tolist()
     for layer, of_layer in zip(layers, shares, strict=True):
         # The layer adds what these two give, times a learnt scale, to its input.

@@ -44,7 +44,7 @@ def constant_floors(
         for dimension, score in record.unit_scores.items()
         if dimension in medians and dimension == record.question.dimension
     ]
-    floors = {"accuracy": hits, "error": errors}
+    floors: dict[str, Sequence[float]] = {"accuracy": hits, "error": errors}
     return {name: statistics.fmean(values) for name, values in floors.items() if values}
 
 
