@@ -141,7 +141,7 @@ class RecordsConfig:
     kind: DataKind = "synthetic"
     """synthetic: manifest of `finevq data synthesize`; official: jsonl of the official release;
     csv: a table of videos and MOS."""
-    path: Path = Path("data/manifest.jsonl")
+    path: Path = Path("data/known/manifest.jsonl")
     """Manifest, jsonl file or folder of such, or table."""
     videos: Path | None = None
     """Folder that names of videos are relative to; the folder of `path` where None."""
