@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import json
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,7 +74,7 @@ def _is_plain(kind: Any, value: Any) -> bool:  # noqa: ANN401
 
 def _build_tuple(kind: Any, value: Any, error: type[FineVQError], where: str) -> Any:  # noqa: ANN401
     if not isinstance(value, (list, tuple)):
-        raise error(f"{where} = {value!r}: expected a list")
+        raise error(f"{where} = {value!r}: expected a list, such as [{json.dumps(value)}]")
     kinds = get_args(kind)
     if kinds[-1] is Ellipsis:
         kinds = (kinds[0],) * len(value)

@@ -43,6 +43,7 @@ def ablation(
             read_test_records,
             run_ablation,
         )
+        from finevq.training.feature_memory import FeatureMemory
         from finevq.training.testing import train_and_test
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"training ({error.name})", "train") from None
@@ -52,13 +53,15 @@ def ablation(
         return
     settings = load_settings()
     test = read_test_records(recipe)
+    # Frozen encoders are the same in all runs, and need to see each video once.
+    memory = FeatureMemory() if recipe.stage.steps.keeps_features else None
     with ProgressDisplay() as display:
         run_ablation(
             recipe,
             output,
             test=test,
             train_and_test=lambda stage, folder, records: train_and_test(
-                stage, folder, records, settings, listener=display
+                stage, folder, records, settings, listener=display, memory=memory
             ),
             announce=_announce,
         )

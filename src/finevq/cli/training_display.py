@@ -80,6 +80,12 @@ class ProgressDisplay:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
+    def on_floors(self, numbers: Mapping[str, float]) -> None:
+        """Print what constant answers reach."""
+        if numbers:
+            shown = ", ".join(_number(name, value) for name, value in numbers.items())
+            self._console.print(f"a constant answer reaches on validation: {shown}")
+
     def on_start(self, progress: RunProgress, num_steps: int) -> None:
         """Set the line up."""
         self._bar.update(self._task, total=num_steps, completed=progress.step)

@@ -88,14 +88,15 @@ def _rows_table(runs: Sequence[VariantRuns], notes: Sequence[str]) -> Table:
         *(Column(key=f"{d}_srcc", title="SRCC", group=d) for d in dimensions),
     ]
     table = Table(key="ablation", title="Ablation", columns=columns)
+    is_same = len({tuple(variant.seeds) for variant in runs}) == 1
     for variant in runs:
         cells = {}
         for metric, measure in METRICS.items():
             cells[f"{_MEAN}_{metric}"] = _cell(_means(variant, dimensions, measure))
         for dimension in dimensions:
             cells[f"{dimension}_srcc"] = _cell(_values(variant, dimension, METRICS["srcc"]))
-        seeds = ", ".join(map(str, variant.seeds))
-        table.rows.append(Row(name=variant.name, kind="method", cells=cells, note=f"seeds {seeds}"))
+        note = "" if is_same else f"seeds {_listed(variant.seeds)}"
+        table.rows.append(Row(name=variant.name, kind="method", cells=cells, note=note))
     num_tested = len(next(iter(next(iter(runs[0].seeds.values())).values()))[0])
     table.notes += [
         *notes,
@@ -104,7 +105,13 @@ def _rows_table(runs: Sequence[VariantRuns], notes: Sequence[str]) -> Table:
         "the order of samples, not the test videos: another set of videos would move all rows by "
         "more.",
     ]
+    if is_same:
+        table.notes.append(f"Every row: seeds {_listed(runs[0].seeds)}.")
     return table
+
+
+def _listed(seeds: Mapping[int, object]) -> str:
+    return ", ".join(map(str, seeds))
 
 
 def _steps_table(runs: Sequence[VariantRuns]) -> Table:

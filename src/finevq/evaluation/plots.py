@@ -109,7 +109,16 @@ def _draw_bars(axes: Any, table: Table, column: Column) -> None:  # noqa: ANN401
             axes.plot([low, high], [place, place], color=INK, linewidth=1.1)
             end = max(value, high)
         text = f"{value:.{column.digits}f}"
-        axes.text(max(end, 0) + 0.02, place, text, va="center", fontsize=7.5, color=INK)
+        # Well clear of the interval's line, which would read as a minus sign.
+        axes.annotate(
+            text,
+            (max(end, 0), place),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7.5,
+            color=INK,
+        )
     axes.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=8)
     axes.set_ylim(max(len(rows), 3) - 0.4, -0.6)  # a lone bar stays a bar
     values = [row.cells[column.key].measure.value for row in rows]

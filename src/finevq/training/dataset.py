@@ -6,7 +6,7 @@ never replaced by another, which would teach or measure something else than was 
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,9 +19,18 @@ from finevq.errors import FineVQError
 from finevq.model.config import ModelConfig
 from finevq.training.decoded_cache import DecodedCache
 from finevq.training.records import InstructionRecord
+from finevq.training.stepping import ShareSampler, StepSampler
 from finevq.video.inputs import Pixels
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An item whose features the model has kept: asked for without its pixels."""
+
+    index: int
+    """Place in the dataset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,8 @@ class LoadedVideo:
     """Place in the dataset."""
     records: tuple[InstructionRecord, ...]
     """All on this video."""
-    pixels: Pixels
+    pixels: Pixels | None
+    """None for a `Known` item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +84,11 @@ class InstructionDataset(Dataset["LoadedVideo | SkippedVideo"]):
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index: int) -> LoadedVideo | SkippedVideo:
+    def __getitem__(self, place: int | Known) -> LoadedVideo | SkippedVideo:
         """Load an item; a video that cannot be read gives a `SkippedVideo`."""
-        records = self.items[index]
+        if isinstance(place, Known):
+            return LoadedVideo(place.index, self.items[place.index], None)
+        index, records = place, self.items[place]
         path = records[0].video
         try:
             return LoadedVideo(index, records, self._cache.load(path))
@@ -94,9 +106,10 @@ class InstructionBatch:
     records: tuple[tuple[InstructionRecord, ...], ...]
     """(B,): records of each video."""
     views: tuple[Tensor, ...]
-    """For each view (B, F, H, W, 3) uint8, RGB; empty where B is 0."""
+    """For each view (B, F, H, W, 3) uint8, RGB; empty where B is 0 or all items are known."""
     motion: tuple[Tensor, ...]
-    """(B,) of (M * T, H, W, 3) uint8, RGB; lengths differ where all frames are taken."""
+    """(B,) of (M * T, H, W, 3) uint8, RGB; lengths differ where all frames are taken; empty where
+    all items are known."""
     skipped: tuple[SkippedVideo, ...]
 
     def __len__(self) -> int:
@@ -104,16 +117,44 @@ class InstructionBatch:
 
 
 def collate(items: Sequence[LoadedVideo | SkippedVideo]) -> InstructionBatch:
-    """Join items into a batch."""
+    """Join items into a batch: either all are known, or none is."""
     loaded = [item for item in items if isinstance(item, LoadedVideo)]
-    views = zip(*(item.pixels.views for item in loaded), strict=True)
+    pixels = [item.pixels for item in loaded if item.pixels is not None]
+    assert len(pixels) in (0, len(loaded))  # as `OnceRead` asks for them
+    views = zip(*(read.views for read in pixels), strict=True)
     return InstructionBatch(
         indices=tuple(item.index for item in loaded),
         records=tuple(item.records for item in loaded),
         views=tuple(torch.from_numpy(np.stack(view)) for view in views),
-        motion=tuple(torch.from_numpy(item.pixels.motion) for item in loaded),
+        motion=tuple(torch.from_numpy(read.motion) for read in pixels),
         skipped=tuple(item for item in items if isinstance(item, SkippedVideo)),
     )
+
+
+class OnceRead(Sampler["list[int | Known]"]):
+    """Asks for a batch without its pixels where the model has kept the features of all its items.
+
+    Args:
+        batches: Places of the items, batch by batch.
+        is_known: Whether the features of the item at a place are kept.
+    """
+
+    def __init__(
+        self,
+        batches: StepSampler | ShareSampler | Sequence[list[int]],
+        is_known: Callable[[int], bool],
+    ) -> None:
+        self._batches = batches
+        self._is_known = is_known
+
+    def __iter__(self) -> Iterator[list[int | Known]]:
+        """Yield batch after batch; workers read ahead along it, features never go away."""
+        for places in self._batches:
+            known = all(self._is_known(place) for place in places)
+            yield [Known(place) if known else place for place in places]
+
+    def __len__(self) -> int:
+        return len(self._batches)
 
 
 def make_loader(
@@ -122,7 +163,7 @@ def make_loader(
     batch_size: int,
     workers: int,
     sampler: Sampler[int] | Sequence[int] | None = None,
-    batch_sampler: Sampler[list[int]] | Iterable[Sequence[int]] | None = None,
+    batch_sampler: Iterable[Sequence[int | Known]] | None = None,
     pin_memory: bool = False,
 ) -> DataLoader[InstructionBatch]:
     """Return a loader whose workers decode ahead; batches come in the sampler's order.

@@ -69,11 +69,27 @@ Parts: {{ parts or "none as a whole" }}. LoRA: image {{ config.lora.image_rank }
 These numbers chose the weights, so they are better than those of unseen data; measure it on a test
 set with `finevq evaluate` before you rely on it.
 
-| number | value |
-| --- | ---: |
+| number | value | a constant answer |
+| --- | ---: | ---: |
 {% for key, value in best.items() -%}
-| {{ key }} | {{ "%.4f"|format(value) }} |
-{% endfor %}"""
+| {{ key }} | {{ "%.4f"|format(value) }} | {{ "%.4f"|format(floors[key]) if key in floors }} |
+{% endfor %}
+{{ meanings }} A constant answer has no rank correlation.
+{% if not learns_words %}
+**This stage taught scores alone.** Levels, yes/no answers and descriptions come from weights that
+have moved since words were last learnt: use the scores, or teach words again (`finevq train qa`,
+or `joint`, which teaches both).
+{% elif not learns_scores %}
+**This stage taught words alone.** Scores, where it gives any, come from a head that did not follow.
+{% endif %}"""
+
+_OF_WORDS = ("loss", "accuracy")
+_MEANINGS = {
+    "loss": "loss: cross-entropy of a token.",
+    "accuracy": "accuracy: share of whole answers.",
+    "error": "error: mean absolute error of scores in units of the scale.",
+    "srcc": "srcc: mean of the dimensions' rank correlations.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +163,14 @@ def card_of(run: Path, model: FineVQ, *, name: str, adapters: str, num_skipped: 
     metrics = files.read_json(run / MODEL_FOLDER / files.METRICS_FILE)
     config = files.read_json(run / CONFIG_FILE)
     parts = [part.replace("_", " ") for part, learns in config["parts"].items() if learns]
+    losses = config["losses"]
+    learns_words = bool(losses["token_weight"])
+    learns_scores = bool(losses["score_weight"] or losses["rank_weight"])
+    best = {
+        key: value
+        for key, value in _best_numbers(metrics).items()
+        if (learns_words if key in _OF_WORDS else learns_scores)
+    }
     environment = Environment(undefined=StrictUndefined, autoescape=False)
     text = environment.from_string(_CARD).render(
         name=name,
@@ -156,7 +180,11 @@ def card_of(run: Path, model: FineVQ, *, name: str, adapters: str, num_skipped: 
         libraries={k: v for k, v in facts["code"].items() if k not in ("finevq", "commit")},
         data=facts["data"],
         metrics=metrics,
-        best=_best_numbers(metrics),
+        best=best,
+        floors=facts.get("floors", {}),
+        meanings=" ".join(text for key, text in _MEANINGS.items() if key in best),
+        learns_words=learns_words,
+        learns_scores=learns_scores,
         parts=", ".join(parts),
         adapters=adapters,
         num_skipped=num_skipped,

@@ -3,9 +3,11 @@
 One forward pass through one module, since that is what data-parallel wrappers hook into.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +16,12 @@ from torch.nn import functional
 from finevq.model.config import ModelConfig
 from finevq.model.finevq import FineVQ
 from finevq.training.dataset import InstructionBatch, image_inputs, motion_inputs
+from finevq.training.feature_memory import FeatureMemory, fingerprint
 from finevq.training.parts import encoder_is_frozen
 from finevq.training.rows import Rows
+
+_F = TypeVar("_F")
+"""Features of a video, as one encoder gives them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +41,33 @@ class TrainingNetwork(nn.Module):
 
     Args:
         model: Ready for its stage.
-        keeps_features: Keep the features of frozen encoders, by video.
+        keeps_features: Keep the features of each encoder that is frozen, by video.
+        memory: Where they are kept; one of its own where None.
     """
 
-    def __init__(self, model: FineVQ, *, keeps_features: bool = False) -> None:
+    def __init__(
+        self,
+        model: FineVQ,
+        *,
+        keeps_features: bool = False,
+        memory: FeatureMemory | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
         self._images_frozen = encoder_is_frozen(model.image_encoder)
         motion = getattr(model, "motion_encoder", None)
         self._motion_frozen = motion is None or encoder_is_frozen(motion)
-        self._memory: dict[str, tuple[list[Tensor], Tensor | None]] = {}
-        self._keeps = keeps_features and self._images_frozen and self._motion_frozen
+        self._memory = FeatureMemory() if memory is None else memory
+        config = model.config
+        # What is kept is known by these names; "" where an encoder's features are not kept.
+        self._images_name = self._motion_name = ""
+        if keeps_features and self._images_frozen:
+            # Models with and without a motion branch see the same pictures.
+            pictures = replace(config.video, motion="none")
+            self._images_name = fingerprint(model.image_encoder, pictures, config.image_encoder)
+        if keeps_features and self._motion_frozen and motion is not None:
+            self._motion_name = fingerprint(motion, config.video, config.motion_encoder)
+        self._has_motion = motion is not None and config.video.motion != "none"
 
     def forward(self, batch: InstructionBatch, rows: Rows) -> Answers:
         """Read videos and their rows.
@@ -73,35 +95,59 @@ class TrainingNetwork(nn.Module):
 
         Kept features were computed one video at a time, so that they do not depend on neighbours.
         """
-        if not self._keeps:
-            return self._encode(batch)
-        parts = []
-        for number, records in enumerate(batch.records):
-            key = str(records[0].video)
-            if key not in self._memory:
-                self._memory[key] = self._encode(_one_of(batch, number))
-            parts.append(self._memory[key])
-        images = [torch.cat(views) for views in zip(*(part[0] for part in parts), strict=True)]
-        motion = [part[1] for part in parts if part[1] is not None]
-        return images, torch.cat(motion) if motion else None
+        images = self._images(batch)
+        return images, self._motion(batch)
+
+    def knows(self, video: Path) -> bool:
+        """Say whether all features of a video are kept, so that its pixels are not needed."""
+        memory, path = self._memory, str(video)
+        return memory.knows(self._images_name, path) and (
+            not self._has_motion or memory.knows(self._motion_name, path)
+        )
 
     def _visual_tokens(self, batch: InstructionBatch) -> Tensor:
         return self.model.project(*self.features(batch))
 
-    def _encode(self, batch: InstructionBatch) -> tuple[list[Tensor], Tensor | None]:
-        model = self.model
-        device = next(model.parameters()).device
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._images_frozen):
-            images = model.encode_images(image_inputs(batch, model.config, device))
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._motion_frozen):
-            motion = self._encode_motion(batch, device)
-        return images, motion
+    def _images(self, batch: InstructionBatch) -> list[Tensor]:
+        if not self._images_name:
+            return self._encode_images(batch)
+        parts = self._remembered(self._images_name, batch, self._encode_images)
+        return [torch.cat(views) for views in zip(*parts, strict=True)]
 
-    def _encode_motion(self, batch: InstructionBatch, device: torch.device) -> Tensor | None:
+    def _motion(self, batch: InstructionBatch) -> Tensor | None:
+        if not self._has_motion:
+            return None
+        if not self._motion_name:
+            return self._encode_motion(batch)
+        return torch.cat(self._remembered(self._motion_name, batch, self._encode_motion))
+
+    def _remembered(
+        self, encoder: str, batch: InstructionBatch, encode: Callable[[InstructionBatch], _F]
+    ) -> list[_F]:
+        """Return the features of each video, computing those that are met for the first time."""
+        return [
+            self._memory.recall(encoder, str(records[0].video), partial(_of_one, batch, n, encode))
+            for n, records in enumerate(batch.records)
+        ]
+
+    def _encode_images(self, batch: InstructionBatch) -> list[Tensor]:
+        model = self.model
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._images_frozen):
+            return model.encode_images(image_inputs(batch, model.config, self._device()))
+
+    def _encode_motion(self, batch: InstructionBatch) -> Tensor:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._motion_frozen):
+            return self._motion_of(batch, self._device())
+
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def _motion_of(self, batch: InstructionBatch, device: torch.device) -> Tensor:
         model = self.model
         if model.config.video.motion != "all_frames":
             frames = motion_inputs(batch, model.config, device)
-            return None if frames is None else model.encode_motion(frames)
+            assert frames is not None  # asked for where there is a motion branch
+            return model.encode_motion(frames)
         features = []
         for number in range(len(batch)):
             # Videos of any length: one at a time, window by window.
@@ -138,6 +184,10 @@ def _read_motion(
     frames = motion_inputs(part, config, device)
     assert frames is not None  # all_frames has a motion branch
     return frames[:, 0]
+
+
+def _of_one(batch: InstructionBatch, number: int, encode: Callable[[InstructionBatch], _F]) -> _F:
+    return encode(_one_of(batch, number))
 
 
 def _one_of(batch: InstructionBatch, number: int) -> InstructionBatch:

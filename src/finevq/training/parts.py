@@ -23,6 +23,7 @@ from finevq.model.lora import LoraRanks, add_lora, lora_parameters, share_down_p
 from finevq.model.motion_encoder import MotionEncoder
 from finevq.model.projectors import build_projector
 from finevq.model.score_head import ScoreHead
+from finevq.training.drop_path import DropPath, add_drop_path, has_drop_path
 from finevq.training.stages import PartsConfig, StageConfig
 
 PARTS: tuple[str, ...] = tuple(spec.name for spec in fields(PartsConfig))
@@ -46,6 +47,7 @@ def prepare_parts(model: FineVQ, config: StageConfig) -> None:
     _fit_motion_branch(model, config)
     _fit_score_head(model, config)
     _fit_adapters(model, config)
+    add_drop_path(model, config.inputs.image_drop_path)
     model.requires_grad_(False)
     for name in PARTS:
         part = getattr(model, name, None)
@@ -61,7 +63,10 @@ def prepare_parts(model: FineVQ, config: StageConfig) -> None:
 
 
 def set_modes(model: FineVQ, config: StageConfig) -> None:
-    """Put learning parts into training mode and all others into evaluation mode."""
+    """Put learning parts into training mode and all others into evaluation mode.
+
+    Drop path of the ViT is on in any case, where the stage has it.
+    """
     model.eval()
     for name in PARTS:
         if getattr(config.parts, name):
@@ -69,6 +74,8 @@ def set_modes(model: FineVQ, config: StageConfig) -> None:
     for module in model.modules():
         if isinstance(module, _BatchNorm):
             module.eval()
+        if isinstance(module, DropPath):
+            module.train()
         dropout = getattr(module, "lora_dropout", None)
         if isinstance(dropout, nn.Module) and _learns(module):
             dropout.train()
@@ -107,7 +114,7 @@ def ranks_of(config: StageConfig) -> LoraRanks:
 
 def encoder_is_frozen(encoder: nn.Module) -> bool:
     """Say whether an encoder gives the same features in every step."""
-    return not any(parameter.requires_grad for parameter in encoder.parameters())
+    return not (_learns(encoder) or has_drop_path(encoder))
 
 
 def _learns(module: nn.Module) -> bool:

@@ -35,6 +35,8 @@ def preset(stage: StageName, name: str) -> StageConfig:
 _PROJECTORS = PartsConfig()
 _WITH_HEAD = PartsConfig(score_head=True)
 _IMAGES_ONLY = PartsConfig(motion_projector=False)
+_DROP_PATH = 0.1
+"""Of the ViT. Source: IntMeGroup/FineVQ, commit 2dd8bc6a, shell/*.sh."""
 _TOKENS = LossConfig(token_weight=1.0)
 _SCORES = LossConfig(score_weight=1.0)
 _ALL_LOSSES = LossConfig(
@@ -47,8 +49,9 @@ def _paper(stage: StageName) -> StageConfig:
 
     Source: FineVQ, section 5.1: AdamW, 2e-4 falling to 1e-6 as a cosine, 10 epochs, batches of 8,
     LoRA of rank 16, encoders and language model frozen, bf16 not mentioned. What the text leaves
-    open (weight decay, clipping, alpha, dropout, which loss in which stage) is as in the official
-    scripts. The head has no closing ReLU, and motion is read in training as in use: both are ours.
+    open (weight decay, clipping, alpha, dropout, drop path, which loss in which stage) is as in the
+    official scripts. The head has no closing ReLU, and motion is read in training as in use: both
+    are ours.
     """
     optimizer = OptimizerConfig(learning_rate=2e-4, final_learning_rate=1e-6, warmup_share=0.0)
     steps = StepsConfig(
@@ -68,7 +71,8 @@ def _official(stage: StageName) -> StageConfig:
 
     Source: IntMeGroup/FineVQ, commit 2dd8bc6a, shell/*.sh and the Trainer's defaults: one GPU,
     batches of 4, 50 epochs, lr 4e-5, cosine to 0 after a warm-up of 3 %, weight decay 0.01, LoRA 8
-    (question answering: 16 on the language model alone), motion from the eight sparse frames.
+    (question answering: 16 on the language model alone), drop path 0.1, motion from the eight
+    sparse frames.
     """
     optimizer = OptimizerConfig(learning_rate=4e-5, warmup_share=0.03, weight_decay=0.01)
     steps = StepsConfig(
@@ -89,6 +93,7 @@ def _official(stage: StageName) -> StageConfig:
         inputs=InputsConfig(
             motion="none" if stage == "qa" else "sparse_frames",
             has_score_head=config.inputs.has_score_head,
+            image_drop_path=config.inputs.image_drop_path,
         ),
         validation=ValidationConfig(
             every_steps=507 if stage == "qa" else 29, select_by=config.validation.select_by
@@ -109,7 +114,7 @@ def _stage_of_8b(
             stage=stage,
             preset=name,
             start=StartConfig(model="checkpoints/InternVL2-8B"),
-            inputs=InputsConfig(has_score_head=False),
+            inputs=InputsConfig(has_score_head=False, image_drop_path=_DROP_PATH),
             parts=_PROJECTORS,
             losses=_TOKENS,
             optimizer=optimizer,
@@ -121,7 +126,7 @@ def _stage_of_8b(
             stage=stage,
             preset=name,
             start=StartConfig(model="checkpoints/InternVL2-8B"),
-            inputs=InputsConfig(motion="none", has_score_head=False),
+            inputs=InputsConfig(motion="none", has_score_head=False, image_drop_path=_DROP_PATH),
             parts=_IMAGES_ONLY,
             lora=LoraConfig(language_rank=16),
             losses=_TOKENS,
@@ -133,6 +138,7 @@ def _stage_of_8b(
         stage=stage,
         preset=name,
         start=StartConfig(model="runs/stage1"),
+        inputs=InputsConfig(image_drop_path=_DROP_PATH),
         parts=_WITH_HEAD,
         lora=lora,
         losses=_SCORES if stage == "stage2" else _ALL_LOSSES,
@@ -164,7 +170,6 @@ def _nano(stage: StageName) -> StageConfig:
             config,
             parts=_WITH_HEAD,
             lora=LoraConfig(image_rank=8, language_rank=8),
-            steps=replace(steps, keeps_features=False),  # the image encoder's adapters learn
             losses=LossConfig(score_weight=1.0, score_kind="huber"),
             validation=ValidationConfig(),
         )

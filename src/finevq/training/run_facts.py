@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import finevq
+from finevq.training.floors import constant_floors
 from finevq.training.records import InstructionRecord
 from finevq.training.samples import Split
 
@@ -25,8 +26,9 @@ def write_run_facts(
         records: Of each split that the run uses.
         folder: Of the run.
     """
-    facts = {
+    facts: dict[str, Any] = {
         "data": {split: data_facts(part) for split, part in records.items()},
+        "floors": constant_floors(records.get("train", ()), records.get("validation", ())),
         "code": {
             "finevq": finevq.__version__,
             "commit": code_commit(),

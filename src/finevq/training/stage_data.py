@@ -1,6 +1,8 @@
 """The records of a stage, from whatever data set its configuration names."""
 
-from collections.abc import Sequence
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from finevq.errors import ConfigError, DatasetError
 from finevq.training.dataset import InstructionDataset
@@ -10,6 +12,9 @@ from finevq.training.official_records import read_official
 from finevq.training.records import InstructionRecord, check_records, of_split
 from finevq.training.samples import Split
 from finevq.training.stages import RecordsConfig, StageConfig
+from finevq.training.validation import FEWEST_SCORES
+
+_log = logging.getLogger(__name__)
 
 TASKS = ("rating", "scoring", "yes_no", "which_exists", "which_most", "describe")
 
@@ -45,6 +50,50 @@ def read_records(
             )
         chosen[split] = found[:limit] if limit else found
     return chosen
+
+
+def check_usable(records: Mapping[Split, Sequence[InstructionRecord]], config: StageConfig) -> None:
+    """Make sure, before anything is trained, that videos exist and the best weights can be chosen.
+
+    Raises:
+        DatasetError: a split has no file, or validation cannot give what weights are chosen by.
+    """
+    for split, found in records.items():
+        videos = list(dict.fromkeys(record.video for record in found))
+        missing = [video for video in videos if not video.is_file()]
+        if len(missing) == len(videos):
+            raise DatasetError(
+                f"none of the {len(videos)} {split} videos of {config.data.path} exists, first "
+                f"{missing[0]}; give data.videos, the folder that holds them"
+            )
+        if missing:
+            _log.warning(
+                "%d of %d %s videos do not exist and will be skipped, first %s",
+                len(missing),
+                len(videos),
+                split,
+                missing[0],
+            )
+    select_by = config.validation.select_by
+    validation = records["validation"]
+    scored = Counter(
+        record.question.dimension
+        for record in validation
+        if record.question.dimension in record.scores
+    )
+    can_rank = config.inputs.has_score_head and max(scored.values(), default=0) >= FEWEST_SCORES
+    if select_by == "srcc" and not can_rank:
+        raise DatasetError(
+            f"validation.select_by = 'srcc' needs a score head and {FEWEST_SCORES} validation "
+            f"videos with a MOS of one dimension; the {len(validation)} validation records of "
+            f"{config.data.path} have {max(scored.values(), default=0)}. Choose loss or accuracy, "
+            "or add videos"
+        )
+    if select_by == "accuracy" and not any(record.answer for record in validation):
+        raise DatasetError(
+            "validation.select_by = 'accuracy', but no validation record has an answer; choose "
+            "loss or srcc"
+        )
 
 
 def make_datasets(

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,18 @@ from finevq.model.finevq import FineVQ
 from finevq.model.folder import read_json
 from finevq.prompts.prompter import Prompter
 from finevq.settings import Settings
+from finevq.training.check import check_values
 from finevq.training.checkpoints import has_checkpoint
 from finevq.training.dataset import InstructionDataset
 from finevq.training.decoded_cache import DecodedCache
 from finevq.training.distributed import Processes
+from finevq.training.feature_memory import FeatureMemory
 from finevq.training.network import TrainingNetwork
 from finevq.training.outcome import write_outcome
 from finevq.training.plan import Plan, make_plan
 from finevq.training.run_facts import write_run_facts
-from finevq.training.stage_data import make_datasets, read_records
+from finevq.training.run_lock import locked
+from finevq.training.stage_data import check_usable, make_datasets, read_records
 from finevq.training.stages import StageConfig
 from finevq.training.start import open_start
 from finevq.training.trainer import Listener, Trainer
@@ -43,6 +47,7 @@ def plan_stage(config: StageConfig, *, num_processes: int = 1) -> Plan:
     Raises:
         FineVQError: as `train_stage`.
     """
+    check_values(config)
     start = open_start(config, empty=True)
     records = read_records(config)
     counts = {
@@ -65,6 +70,7 @@ def train_stage(
     *,
     resume: bool = False,
     listener: Listener | None = None,
+    memory: FeatureMemory | None = None,
 ) -> Path | None:
     """Train a stage to its end.
 
@@ -74,6 +80,7 @@ def train_stage(
         settings: Limits of reading videos.
         resume: Go on from the last checkpoint.
         listener: Shows how the run goes on.
+        memory: Where features of frozen encoders are kept, for runs that share it.
 
     Returns:
         The folder of the trained model; None in all processes but the first.
@@ -83,17 +90,37 @@ def train_stage(
         DatasetError: the data cannot be used.
         TrainingError: there is nothing to go on from, or a loss is not a number.
     """
+    check_values(config)
     processes = Processes(config.distributed.device, config.distributed.mode)
     check_output(output, config, resume=resume)
     output.mkdir(parents=True, exist_ok=True)
+    with locked(output) if processes.is_first else nullcontext():
+        return _train(
+            config, output, settings, processes, resume=resume, listener=listener, memory=memory
+        )
+
+
+def _train(
+    config: StageConfig,
+    output: Path,
+    settings: Settings,
+    processes: Processes,
+    *,
+    resume: bool,
+    listener: Listener | None,
+    memory: FeatureMemory | None,
+) -> Path | None:
     if processes.is_first:
         text = json.dumps(_plain(asdict(config)), indent=2) + "\n"
         (output / CONFIG_FILE).write_text(text, encoding="utf-8")
     config = _effective(config, processes)
     torch.manual_seed(config.steps.seed)
     records = read_records(config)
+    check_usable(records, config)
     if processes.is_first:
-        write_run_facts(records, output)
+        facts = write_run_facts(records, output)
+        if listener is not None:
+            listener.on_floors(facts["floors"])
     start = open_start(config)
     cache = DecodedCache(
         config.data.cache, start.model.config.video, settings, config.data.cache_bytes
@@ -109,6 +136,7 @@ def train_stage(
             processes=processes,
             output=output,
             listener=listener,
+            memory=memory,
         )
         del start  # a sharded model shall not stay whole beside its shares
         if resume:
@@ -131,6 +159,7 @@ def make_trainer(
     processes: Processes,
     output: Path,
     listener: Listener | None = None,
+    memory: FeatureMemory | None = None,
 ) -> Trainer:
     """Return a trainer of a model that is ready for its stage.
 
@@ -140,7 +169,7 @@ def make_trainer(
     if config.steps.precision == "bf16":
         halve_frozen(model)
     return Trainer(
-        TrainingNetwork(model, keeps_features=config.steps.keeps_features),
+        TrainingNetwork(model, keeps_features=config.steps.keeps_features, memory=memory),
         prompter,
         config,
         train=train,
@@ -212,13 +241,16 @@ def _effective(config: StageConfig, processes: Processes) -> StageConfig:
     if not config.steps.keeps_features:
         return config
     is_sharded = processes.count > 1 and config.distributed.mode == "fsdp"
-    learns = config.lora.image_rank or config.parts.image_encoder or config.parts.motion_encoder
-    if not (is_sharded or learns):
+    images_learn = (
+        config.lora.image_rank > 0 or config.parts.image_encoder or config.inputs.image_drop_path
+    )
+    motion_learns = config.parts.motion_encoder or config.inputs.motion == "none"
+    if not (is_sharded or (images_learn and motion_learns)):
         return config
     reason = (
         "under fsdp: a process that skips an encoder would leave the others waiting for its share"
         if is_sharded
-        else "here: an encoder learns, so its features change in each step"
+        else "here: both encoders give other features in each step"
     )
     if processes.is_first:
         _log.warning("steps.keeps_features has no effect %s", reason)

@@ -44,6 +44,9 @@ class InputsConfig:
     none: without a motion branch (official question answering)."""
     has_score_head: bool = True
     """False drops it: the stage teaches words alone."""
+    image_drop_path: float = 0.0
+    """Share of pictures for which the ViT's last layer leaves a branch out in training; it rises to
+    that from 0 in the first layer. Official: 0.1, adapted ViT or frozen. nano has no ViT."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,7 +141,7 @@ class RecordsConfig:
     kind: DataKind = "synthetic"
     """synthetic: manifest of `finevq data synthesize`; official: jsonl of the official release;
     csv: a table of videos and MOS."""
-    path: Path = Path("data/manifest.jsonl")
+    path: Path = Path("data/known/manifest.jsonl")
     """Manifest, jsonl file or folder of such, or table."""
     videos: Path | None = None
     """Folder that names of videos are relative to; the folder of `path` where None."""
@@ -163,6 +166,8 @@ class ValidationConfig:
 
     every_steps: int = 0
     """0: after each epoch."""
+    judges_start: bool = False
+    """Also before the first step: the start is then the weights to beat."""
     select_by: Selection = "srcc"
     """srcc: mean over the dimensions; accuracy: of whole answers, word by word; loss: lowest."""
     save_every_steps: int = 0

@@ -10,6 +10,7 @@ from finevq.settings import Settings
 from finevq.training.checkpoints import has_checkpoint
 from finevq.training.dataset import InstructionDataset, SkippedVideos, make_loader
 from finevq.training.decoded_cache import DecodedCache
+from finevq.training.feature_memory import FeatureMemory
 from finevq.training.network import TrainingNetwork, num_visual_tokens
 from finevq.training.outcome import load_best
 from finevq.training.records import InstructionRecord
@@ -42,6 +43,7 @@ def predict_scores(
     *,
     workers: int,
     listener: Callable[[int, int], None] | None = None,
+    memory: FeatureMemory | None = None,
 ) -> list[Prediction]:
     """Score the records that have a MOS; videos that cannot be read are logged and left out.
 
@@ -51,10 +53,11 @@ def predict_scores(
         cache: Where decoded inputs come from.
         workers: Processes that decode.
         listener: Told how many of how many videos are done.
+        memory: Where features of frozen encoders are kept; they are not where None.
     """
     scored = [record for record in records if record.question.dimension in record.scores]
     dataset = InstructionDataset(scored, cache, group_videos=True)
-    network = TrainingNetwork(start.model).eval()
+    network = TrainingNetwork(start.model, keeps_features=memory is not None, memory=memory).eval()
     num_visual = num_visual_tokens(start.model.config)
     skipped = SkippedVideos()
     found: list[Prediction] = []
@@ -64,7 +67,7 @@ def predict_scores(
         done += len(batch) + len(batch.skipped)
         if len(batch):
             rows = make_rows(start.prompter, num_visual, batch.records, learns_opening=False)
-            with torch.inference_mode():
+            with torch.no_grad():  # what is kept may be learnt from later
                 scores = network(batch, rows).scores.tolist()
             for owner, dimension, score in zip(
                 rows.score_owners, rows.score_dimensions, scores, strict=True
@@ -91,20 +94,36 @@ def train_and_test(
     settings: Settings,
     *,
     listener: Listener | None = None,
+    memory: FeatureMemory | None = None,
 ) -> list[Prediction]:
     """Train a stage into a folder, going on with what is there, and score records.
 
     The score is that of the weights which validation liked best.
 
+    Args:
+        config: The stage.
+        output: Folder of the run.
+        test: What is predicted at the end.
+        settings: Limits of reading videos.
+        listener: Shows how the run goes on.
+        memory: See `train_stage`.
+
     Raises:
         FineVQError: as `train_stage`.
     """
-    train_stage(config, output, settings, resume=has_checkpoint(output), listener=listener)
+    train_stage(
+        config,
+        output,
+        settings,
+        resume=has_checkpoint(output),
+        listener=listener,
+        memory=memory,
+    )
     start = load_best(config, output)
     cache = DecodedCache(
         config.data.cache, start.model.config.video, settings, config.data.cache_bytes
     )
     try:
-        return predict_scores(start, test, cache, workers=config.data.workers)
+        return predict_scores(start, test, cache, workers=config.data.workers, memory=memory)
     finally:
         cache.close()

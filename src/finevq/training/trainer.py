@@ -21,7 +21,7 @@ from finevq.errors import TrainingError
 from finevq.prompts.prompter import Prompter
 from finevq.training import checkpoints, losses
 from finevq.training.checkpoints import Checkpoint, Progress
-from finevq.training.dataset import InstructionBatch, InstructionDataset, make_loader
+from finevq.training.dataset import InstructionBatch, InstructionDataset, OnceRead, make_loader
 from finevq.training.distributed import Processes, clip_gradients, full, like
 from finevq.training.journal import Journal, StepFacts
 from finevq.training.network import Answers, TrainingNetwork, to_device
@@ -40,6 +40,9 @@ _BAD_SHOWN = 5
 class Listener(Protocol):
     """Shows how a run goes on."""
 
+    def on_floors(self, numbers: Mapping[str, float]) -> None:
+        """Told before a run begins: what constant answers reach on its validation records."""
+
     def on_start(self, progress: Progress, num_steps: int) -> None:
         """A run begins, or goes on."""
 
@@ -52,6 +55,9 @@ class Listener(Protocol):
 
 class Silent:
     """A listener that shows nothing."""
+
+    def on_floors(self, numbers: Mapping[str, float]) -> None:
+        """Do nothing."""
 
     def on_start(self, progress: Progress, num_steps: int) -> None:
         """Do nothing."""
@@ -179,6 +185,8 @@ class Trainer:
         )
         self._listener.on_start(progress, self._num_steps)
         try:
+            if progress.step == 0 and self._config.validation.judges_start:
+                self._judge(journal)
             while progress.epoch < steps.epochs:
                 self._sampler.epoch = progress.epoch
                 self._sampler.first_step = progress.step_of_epoch
@@ -390,7 +398,9 @@ class Trainer:
             dataset,
             batch_size=1,
             workers=self._config.data.workers,
-            batch_sampler=sampler,
+            batch_sampler=OnceRead(
+                sampler, lambda place: self._network.knows(dataset.items[place][0].video)
+            ),
             pin_memory=self._processes.device.type == "cuda",
         )
 

@@ -11,7 +11,7 @@ from finevq.errors import TrainingError
 from finevq.training.stages import Selection
 from finevq.vocabulary import DIMENSIONS
 
-_FEWEST = 3
+FEWEST_SCORES = 3
 """Scores below which a rank correlation says nothing."""
 
 
@@ -72,7 +72,7 @@ def measure(outcomes: Sequence[Outcome]) -> dict[str, float]:
     correlations = {}
     for dimension in DIMENSIONS:
         rows = [outcome for outcome in scored if outcome.dimension == dimension]
-        if len(rows) >= _FEWEST:
+        if len(rows) >= FEWEST_SCORES:
             correlations[f"srcc_{dimension}"] = _srcc(rows)
     numbers["srcc"] = float(np.mean(list(correlations.values()))) if correlations else float("nan")
     return {**numbers, **correlations}
@@ -92,8 +92,8 @@ def selection_value(numbers: dict[str, float], select_by: Selection) -> float:
     if value != value:
         raise TrainingError(
             f"validation.select_by = {select_by!r}, but the validation records give no such number "
-            f"(srcc needs {_FEWEST} scores of a dimension, accuracy needs answers); choose another "
-            "or check the validation split"
+            f"(srcc needs {FEWEST_SCORES} scores of a dimension, accuracy needs answers); choose "
+            "another, or check the validation split and skipped.jsonl"
         )
     return value
 

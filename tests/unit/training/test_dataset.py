@@ -12,6 +12,7 @@ from finevq.settings import Settings
 from finevq.training.dataset import (
     InstructionDataset,
     LoadedVideo,
+    OnceRead,
     SkippedVideo,
     SkippedVideos,
     collate,
@@ -141,3 +142,24 @@ def test_all_dimensions_of_a_video_make_one_item(tmp_path: Path):
     cache = DecodedCache(tmp_path, SMALL, Settings(), 0)
     assert len(InstructionDataset(records, cache, group_videos=True)) == 1
     assert len(InstructionDataset(records, cache)) == 6
+
+
+def test_known_items_come_with_their_records_and_without_pixels(tmp_path: Path):
+    dataset = _dataset(tmp_path)
+    known = {0, 2}
+    loader = make_loader(
+        dataset,
+        batch_size=1,
+        workers=0,
+        batch_sampler=OnceRead([[0, 2], [0, 1]], lambda place: place in known),
+    )
+    kept, read = list(loader)
+    assert (kept.indices, kept.views, kept.motion) == ((0, 2), (), ())
+    assert [records[0].id for records in kept.records] == [
+        dataset.items[0][0].id,
+        dataset.items[2][0].id,
+    ]
+    # One of the two is not known, so both are asked for; item 1 cannot be read.
+    assert read.indices == (0,)
+    assert len(read.views[0]) == 1
+    assert len(read.skipped) == 1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from builders.training import DrawnClips, rating_records, tiny_config
+from builders.training import DrawnClips, rating_records, tiny_config, tiny_model
 from finevq.model.config import ModelConfig
 from finevq.model.finevq import FineVQ
 from finevq.prompts.prompter import NanoPrompter
@@ -58,6 +58,38 @@ def test_videos_of_different_lengths_share_a_batch(prompter: NanoPrompter):
             torch.testing.assert_close(
                 together[number], model.encode_motion(frames)[0], atol=1e-4, rtol=1e-4
             )
+
+
+@pytest.mark.parametrize("learns", ["image_encoder", "motion_encoder", ""])
+def test_features_of_a_frozen_encoder_are_kept_whatever_the_other_does(learns: str):
+    model, _ = tiny_model()
+    model.eval().requires_grad_(False)
+    if learns:
+        getattr(model, learns).requires_grad_(True)
+    clips = DrawnClips(model.config.video)
+    records = rating_records(3, [Dimension.BLUR])
+    batch = collate(
+        [LoadedVideo(n, (record,), clips.load(record.video)) for n, record in enumerate(records)]
+    )
+    calls: list[str] = []
+    for name in ("image_encoder", "motion_encoder"):
+        getattr(model, name).register_forward_pre_hook(
+            lambda module, inputs, name=name: calls.append(name)
+        )
+    network = TrainingNetwork(model, keeps_features=True)
+    images, motion = network.features(batch)
+    calls.clear()
+    again, motion_again = network.features(batch)
+    assert set(calls) == ({learns} if learns else set())
+    assert network.knows(records[0].video) == (not learns)
+    assert motion is not None
+    assert motion_again is not None
+    for one, other in zip((*images, motion), (*again, motion_again), strict=True):
+        assert torch.equal(one, other)
+    plain_images, plain_motion = TrainingNetwork(model).features(batch)
+    assert plain_motion is not None
+    for one, other in zip((*images, motion), (*plain_images, plain_motion), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("motion", ["bursts", "all_frames", "none"])

@@ -77,6 +77,7 @@ def test_the_official_preset_says_what_the_scripts_do(scripts: str, stage: Stage
     )
     every = config.validation.every_steps
     assert ("(507 for QA)" if stage == "qa" else f"every {every} steps") in words
+    assert f"ViT drop path {config.inputs.image_drop_path}" in words
     assert steps.precision == "bf16"
     assert steps.gradient_checkpointing
     row = next(

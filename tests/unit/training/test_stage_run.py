@@ -1,6 +1,7 @@
 """Whole runs: from a table of videos to a model folder; killed, resumed, shared by processes."""
 
 import json
+import math
 import os
 import signal
 import socket
@@ -27,6 +28,8 @@ from finevq.training.checkpoints import BEST_FILE, LAST_FILE, load_last
 from finevq.training.journal import STEPS_FILE, VALIDATION_FILE, read_rows
 from finevq.training.outcome import load_best
 from finevq.training.presets import preset
+from finevq.training.run_lock import locked
+from finevq.training.stage_data import check_usable, read_records
 from finevq.training.stage_run import CONFIG_FILE, plan_stage, train_stage
 from finevq.training.stages import StageConfig
 from finevq.training.start import read_trained
@@ -139,6 +142,63 @@ def test_what_a_stage_cannot_start_from_or_learn_from_is_said(config: StageConfi
         plan_stage(misspelt)
 
 
+def test_a_folder_takes_one_run_at_a_time(config: StageConfig, tmp_path: Path):
+    output = tmp_path / "run"
+    output.mkdir()
+    with (
+        locked(output),
+        pytest.raises(ConfigError, match="another process trains into"),
+    ):
+        train_stage(config, output, IN_PROCESS)
+    with locked(output):  # free again
+        pass
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value", "message"),
+    [
+        ("steps", "batch_size", 0, r"steps\.batch_size = 0: give more than 0"),
+        ("steps", "epochs", -1, r"steps\.epochs = -1: give more than 0"),
+        ("optimizer", "learning_rate", math.nan, r"learning_rate = nan: give 0 or more"),
+        ("optimizer", "warmup_share", 3.0, r"warmup_share = 3\.0: give a share"),
+        ("lora", "language_rank", -3, r"lora\.language_rank = -3: give 0 or more"),
+        ("inputs", "image_drop_path", 1.5, r"image_drop_path = 1\.5: give a share"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_said_first(
+    config: StageConfig, tmp_path: Path, part: str, name: str, value: float, message: str
+):
+    wrong = replace(config, **{part: replace(getattr(config, part), **{name: value})})
+    with pytest.raises(ConfigError, match=message):
+        plan_stage(wrong)
+    with pytest.raises(ConfigError, match=message):
+        train_stage(wrong, tmp_path / "run", IN_PROCESS)
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_that_cannot_end_well_is_said_before_anything_is_trained(
+    config: StageConfig, caplog: pytest.LogCaptureFixture
+):
+    records = read_records(config)
+    check_usable(records, config)
+    gone = {
+        split: [replace(r, video=Path("/nowhere") / r.video.name) for r in found]
+        for split, found in records.items()
+    }
+    with pytest.raises(DatasetError, match=r"none of the 7 train videos of .* exists, first"):
+        check_usable(gone, config)
+    some = {**records, "train": [gone["train"][0], *records["train"][1:]]}
+    check_usable(some, config)
+    assert "1 of 8 train videos do not exist and will be skipped" in caplog.text
+    few = {**records, "validation": records["validation"][:3]}
+    with pytest.raises(DatasetError, match=r"'srcc' needs a score head and 3 validation videos"):
+        check_usable(few, config)
+    silent = {**records, "validation": [replace(r, answer="") for r in records["validation"]]}
+    by_words = replace(config, validation=replace(config.validation, select_by="accuracy"))
+    with pytest.raises(DatasetError, match="no validation record has an answer"):
+        check_usable(silent, by_words)
+
+
 def test_a_plan_counts_steps_parameters_and_bytes(config: StageConfig):
     plan = plan_stage(config)
     assert (plan.num_train, plan.num_validation) == (14, 10)
@@ -154,13 +214,13 @@ def test_features_that_change_are_not_kept_and_it_is_said(
 ):
     learning = replace(
         config,
-        parts=replace(config.parts, motion_encoder=True),
+        parts=replace(config.parts, motion_encoder=True, image_encoder=True),
         steps=replace(config.steps, epochs=1, batch_size=14, micro_batch_size=0),
         validation=replace(config.validation, every_steps=0),
     )
     assert learning.steps.keeps_features
     train_stage(learning, tmp_path / "run", IN_PROCESS)
-    assert "keeps_features has no effect here: an encoder learns" in caplog.text
+    assert "keeps_features has no effect here: both encoders" in caplog.text
     learnt = load_last(tmp_path / "run").trained
     assert any(name.startswith("motion_encoder") for name in learnt)
     assert not any("running" in name for name in learnt)

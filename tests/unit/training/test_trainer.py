@@ -8,7 +8,7 @@ import torch
 
 from builders.training import DrawnClips, rating_records, tiny_model, yes_no_records
 from finevq.errors import TrainingError, VideoDecodeError
-from finevq.training.checkpoints import LAST_FILE, load_last
+from finevq.training.checkpoints import BEST_FILE, LAST_FILE, load_last
 from finevq.training.dataset import InstructionDataset
 from finevq.training.distributed import Processes
 from finevq.training.journal import STEPS_FILE, VALIDATION_FILE, read_rows
@@ -17,6 +17,7 @@ from finevq.training.presets import preset
 from finevq.training.records import InstructionRecord
 from finevq.training.stage_run import make_trainer
 from finevq.training.stages import StageConfig
+from finevq.training.start import read_trained
 from finevq.training.trainer import Trainer
 from finevq.video.inputs import Pixels
 from finevq.vocabulary import Dimension
@@ -204,6 +205,40 @@ def test_the_best_checkpoint_is_chosen_by_validation(tmp_path: Path):
     values = {row["step"]: row["srcc"] for row in progress.history}
     assert progress.best_value == max(values.values())
     assert values[progress.best_step] == progress.best_value
+
+
+def test_the_start_can_be_the_weights_to_beat(tmp_path: Path):
+    config = stage("stage1", epochs=2)
+    hopeless = replace(
+        config,
+        optimizer=replace(config.optimizer, learning_rate=0.0, final_learning_rate=0.0),
+        validation=replace(config.validation, judges_start=True, select_by="loss"),
+    )
+    run = trainer(hopeless, tmp_path)
+    before = {name: value.detach().clone() for name, value in run._trained.items()}
+    progress = run.run()
+    assert progress.history[0]["step"] == 0
+    assert progress.best_step == 0
+    best = dict(read_trained(tmp_path / BEST_FILE))
+    for name, value in before.items():
+        assert torch.equal(best[name], value), name
+    assert read_rows(tmp_path / VALIDATION_FILE)[0]["step"] == "0"
+
+
+def test_pixels_of_known_videos_are_not_asked_for_again(tmp_path: Path):
+    asked: list[str] = []
+
+    @dataclass(frozen=True)
+    class Counted:
+        def load(self, path: Path) -> Pixels:
+            asked.append(path.name)
+            return DrawnClips().load(path)
+
+    run = trainer(stage("stage1", epochs=3, batch_size=4), tmp_path, clips=Counted())
+    run.run()
+    # Five clips, two questions each: until a batch is known as a whole, and never in a later epoch.
+    assert len(asked) <= 10
+    assert set(asked) == {f"clip{number}.mp4" for number in range(5)}
 
 
 def test_grouped_videos_are_one_item_with_all_their_questions(tmp_path: Path):
