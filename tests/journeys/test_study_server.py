@@ -2,14 +2,11 @@
 
 import json
 import os
-import pwd
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +27,6 @@ from finevq.study.sessions import SubjectSession
 from finevq.study.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
-POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 NUM_CLIPS = 5
 PASSWORD = "a password of the lab"
 DIMENSIONS = ["color", "noise", "artifact", "blur", "temporal", "overall"]
@@ -62,52 +58,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A throw-away PostgreSQL cluster; its programs refuse to run as root."""
-    if not POSTGRES:
-        reason = "PostgreSQL's programs are not in /usr/lib/postgresql"
-        if os.environ.get("CI", "").lower() in {"1", "true"}:
-            pytest.fail(f"required in CI: {reason}")
-        pytest.skip(reason)
-    # pytest's own folders are closed to other users.
-    home = Path(tempfile.mkdtemp(prefix="finevq-postgres-"))
-    as_postgres: list[str] = []
-    if os.geteuid() == 0:
-        account = pwd.getpwnam("postgres")
-        os.chown(home, account.pw_uid, account.pw_gid)
-        as_postgres = ["runuser", "-u", "postgres", "--"]
-    data, port = home / "data", _free_port()
-
-    def run(program: str, *arguments: str) -> None:
-        subprocess.run(
-            [*as_postgres, str(POSTGRES[-1] / program), *arguments],
-            check=True,
-            cwd=home,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    run("initdb", "-D", str(data), "-A", "trust", "-U", "postgres", "-N")
-    options = f"-k {home} -p {port} -c listen_addresses=127.0.0.1"
-    run(
-        "pg_ctl",
-        "-D",
-        str(data),
-        "-w",
-        "-t",
-        "280",
-        "-o",
-        options,
-        "-l",
-        str(home / "log"),
-        "start",
-    )
-    yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
-    run("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
-    shutil.rmtree(home)
 
 
 class Server:
