@@ -12,19 +12,24 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import av
 import httpx
 import numpy as np
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from finevq.errors import StudyError
 from finevq.settings import Settings
+from finevq.study import sessions
 from finevq.study.folder import create_study, open_study
 from finevq.study.results import read_results
-from finevq.study.sessions import SubjectSession
+from finevq.study.sessions import BallotForm, Outcome, SubjectSession
 from finevq.study.store import Store
+from finevq.study.tables import Presentation, Subject
 
 ROOT = Path(__file__).resolve().parents[2]
 NUM_CLIPS = 5
@@ -94,11 +99,17 @@ class Server:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def server(request: pytest.FixtureRequest, tmp_path: Path, videos: Path) -> Iterator[Server]:
+def folder(request: pytest.FixtureRequest, tmp_path: Path, videos: Path) -> Path:
+    """A study on either database."""
     database = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
     folder = tmp_path / f"study_{time.monotonic_ns()}"
     definition = {"repeat_share": 0.0, "session": {"clips_per_block": 100}}
     create_study(folder, videos, definition, Settings(), database=database, password=PASSWORD)
+    return folder
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[Server]:
     running = Server(folder)
     running.start()
     yield running
@@ -151,22 +162,23 @@ class Tab:
         time.sleep(0.05)
         self.ask("/played", {"key": key})
 
+    def ballot(self, position: int, level: int) -> dict[str, Any]:
+        """Return a whole ballot; the same submission id whenever it is sent."""
+        return {
+            "position": position,
+            "submission": f"ballot-{self._name}-{position}",
+            "ratings": dict.fromkeys(DIMENSIONS, level),
+            "attributes": {name: ["none"] for name in DIMENSIONS[:-1]},
+        }
+
     def vote(self, position: int, level: int) -> str:
-        levels = dict.fromkeys(DIMENSIONS, level)
-        reply = self.ask(
-            "/ballot",
-            {
-                "position": position,
-                "submission": f"ballot-{self._name}-{position}",
-                "ratings": levels,
-                "attributes": {name: ["none"] for name in DIMENSIONS[:-1]},
-            },
-        )
+        ballot = self.ballot(position, level)
+        reply = self.ask("/ballot", ballot)
         assert reply.status_code == 200, reply.text
         outcome = str(reply.json()["outcome"])
         self.outcomes.append(outcome)
         if outcome != "taken":
-            self.sent[position] = levels
+            self.sent[position] = ballot["ratings"]
         return outcome
 
     def rate_all(self) -> None:
@@ -212,6 +224,9 @@ def test_a_server_killed_in_the_middle_of_ratings_loses_and_doubles_nothing(serv
             ):
                 time.sleep(0.01)
             server.kill()
+            # In the middle: there was something to lose, and something is still to come.
+            assert before + 3 <= sum(len(tab.sent) for tab in tabs.values()) < 4 * NUM_CLIPS
+            assert not any(task.done() for task in running)
             server.start()
         for task in running:
             task.result()
@@ -219,6 +234,78 @@ def test_a_server_killed_in_the_middle_of_ratings_loses_and_doubles_nothing(serv
     assert all(len(tab.sent) == NUM_CLIPS for tab in tabs.values())
     for tab in tabs.values():
         tab.close()
+
+
+def test_a_vote_whose_answer_was_lost_with_the_server_is_sent_again_and_counts_once(
+    server: Server,
+) -> None:
+    ((label, token),) = _invite(server.folder, 1).items()
+    tab = Tab(server.url, token, label)
+    tab.begin()
+    position = int(tab.state()["clip"]["position"])
+    tab.watch(position)
+    body = json.dumps(tab.ballot(position, 2)).encode()
+    head = (
+        f"POST /s/{token}/ballot HTTP/1.1\r\nHost: lab\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port)) as line:
+        line.sendall(head.encode() + body)
+        for _ in range(600):  # on disk, and nobody has read the answer
+            if _stored(server.folder):
+                break
+            time.sleep(0.1)
+        server.kill()
+    server.start()
+    assert tab.vote(position, 2) == "known"
+    assert _stored(server.folder) == {label: tab.sent}
+    assert int(tab.state()["clip"]["position"]) != position
+    tab.close()
+
+
+def test_the_database_alone_keeps_votes_single(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the looks before the write, the constraints still let one of many ballots through."""
+    ((label, token),) = _invite(folder, 1).items()
+    store = open_study(folder)
+    subject = SubjectSession(store, token)
+    subject.consent()
+    subject.answer_questionnaire({})
+    subject.confirm_viewing({})
+    subject.confirm_instructions()
+    position = int(subject.state()["clip"]["position"])
+    subject.start_playback(position, "playback")
+    time.sleep(0.05)
+    subject.end_playback("playback")
+
+    def first_place(session: Session, subject: Subject) -> Presentation | None:
+        return session.scalar(
+            select(Presentation).where(
+                Presentation.subject_id == subject.id, Presentation.position == position
+            )
+        )
+
+    monkeypatch.setattr(sessions, "_current", first_place)
+    monkeypatch.setattr(sessions, "_is_known", lambda *_: False)
+    start = Barrier(8)
+
+    def send(number: int) -> Outcome:
+        form = BallotForm(
+            position=position,
+            submission="the-same-page" if number < 4 else f"another-page-{number}",
+            ratings=dict.fromkeys(DIMENSIONS, 1 + number % 5),
+            attributes={name: ["none"] for name in DIMENSIONS[:-1]},
+        )
+        start.wait()
+        return SubjectSession(store, token).submit(form)
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(send, range(8)))
+    assert sorted(outcomes) == [Outcome.STORED] + [Outcome.TAKEN] * 7
+    winner = outcomes.index(Outcome.STORED)
+    assert _stored(folder) == {label: {position: dict.fromkeys(DIMENSIONS, 1 + winner % 5)}}
+    store.close()
 
 
 def test_two_tabs_of_one_subject_give_one_vote_a_clip(server: Server) -> None:
