@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from finevq.errors import FineVQError
-from finevq.study.experimenter_routes import experimenter_router
+from finevq.study.experimenter_routes import NotLoggedInError, experimenter_router
 from finevq.study.rendering import render
 from finevq.study.store import Store
 from finevq.study.subject_routes import subject_router
@@ -77,6 +77,9 @@ def _show_error(request: Request, error: Exception) -> Response:
     if status >= 500:
         _log.error("request to %s failed", request.url.path, exc_info=error)
     if "text/html" in request.headers.get("accept", ""):
+        if isinstance(error, NotLoggedInError):
+            page = render("login.html", title="Experimenter", failed=False)
+            return HTMLResponse(page, status_code=status)
         return HTMLResponse(
             render("error.html", title="Something is wrong", message=str(error)), status_code=status
         )

@@ -229,13 +229,18 @@ class SubjectSession:
             StudyError: there is nothing to undo, or the last clip was undone already.
         """
         with self._store.writing() as session:
-            subject, _, _ = self._load(session, lock=True)
+            subject, _, definition = self._load(session, lock=True)
             ballot = _last_ballot(session, subject)
             current = _current(session, subject)
             if not _can_undo(session, ballot, current) or ballot is None:
                 raise StudyError("only the last rated clip can be rated again")
-            ballot.withdrawn_at = self._clock()
+            now = self._clock()
+            ballot.withdrawn_at = now
             subject.block_clips = max(subject.block_clips - 1, 0)
+            if subject.break_until is not None and subject.break_until > now:
+                # The break waits until the clip is rated again; it is not lost.
+                subject.block_clips = definition.session.clips_per_block - 1
+                subject.block_started_at = now
             subject.break_until = None
             return ballot.presentation.position
 
@@ -367,6 +372,7 @@ def _state(
         state["seconds_left"] = max(subject.break_until - now, 0.0)
     if stage is Stage.RATING and presentation is not None:
         state["clip"] = _clip_state(session, presentation, definition)
+    if stage in {Stage.RATING, Stage.BREAK, Stage.DONE}:
         state["can_undo"] = _can_undo(session, _last_ballot(session, subject), presentation)
     return state
 

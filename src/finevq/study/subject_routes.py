@@ -154,6 +154,7 @@ def _page(stage: Stage, definition: StudyDefinition, state: dict[str, Any], toke
             "base": f"/s/{token}",
             "scales": [asdict(scale) for scale in definition.dimensions],
             "rules": asdict(definition.session),
+            "contact": definition.contact,
             "none": NO_ATTRIBUTE,
             "other": OTHER_ATTRIBUTE,
             "state": state,

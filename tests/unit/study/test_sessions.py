@@ -268,6 +268,32 @@ def test_a_break_is_forced_after_a_block_and_ends_by_itself(
     assert len(read_results(store).ballots) == 6
 
 
+def test_a_rating_undone_in_its_break_postpones_the_break(
+    session: SubjectSession, clock: Clock
+) -> None:
+    for _ in range(4):
+        last = rate(session)
+    assert session.state()["stage"] == "break"
+    assert session.state()["can_undo"]
+    assert session.undo() == last
+    assert session.state()["stage"] == "rating"
+    session.submit(form(last))
+    assert session.state()["stage"] == "break"
+    assert session.state()["seconds_left"] == pytest.approx(300)
+    clock.now += 301
+    assert session.state()["stage"] == "rating"
+
+
+def test_the_very_last_rating_can_be_replaced_too(session: SubjectSession, clock: Clock) -> None:
+    while session.state()["stage"] != "done":
+        last = rate(session)
+        clock.now += 301
+    assert session.state()["can_undo"]
+    assert session.undo() == last
+    session.submit(form(last, ratings={"blur": 1, "overall": 1}))
+    assert session.state()["stage"] == "done"
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
