@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import MetaData, Select, Table, create_engine, inspect, select, text
 from sqlalchemy.engine import make_url
 
 from finevq.errors import StudyError
@@ -19,7 +19,6 @@ from finevq.study.results import BallotRecord, read_results
 from finevq.study.schema import CURRENT_VERSION, read_version
 from finevq.study.sessions import BallotForm, Outcome, SubjectSession
 from finevq.study.store import Store
-from finevq.study.tables import Base
 
 DATA = Path(__file__).parent / "data"
 TOKENS = {"sqlite": "IKBI1ob-c_gLs0q4hYCxAg", "postgresql": "v4oTs11ByDSj-XifDyOahg"}
@@ -67,13 +66,20 @@ def _raw(folder: Path) -> Store:
 
 
 def _contents(store: Store) -> dict[str, list[tuple[object, ...]]]:
-    """Return every row of every table but those that an upgrade adds to."""
+    """Return every row of every table, without what an upgrade adds."""
+    metadata = MetaData()
     with store.engine.connect() as connection:
+        metadata.reflect(connection)
         return {
-            table.name: [tuple(row) for row in connection.execute(table.select().order_by("id"))]
-            for table in Base.metadata.sorted_tables
-            if table.name not in {"schema_version", "audit"}
+            name: [tuple(row) for row in connection.execute(_old_columns(table).order_by("id"))]
+            for name, table in metadata.tables.items()
+            if name not in {"schema_version", "audit"}
         }
+
+
+def _old_columns(table: Table) -> Select[tuple[object, ...]]:
+    names = sorted(column.name for column in table.columns if column.name != "group_number")
+    return select(*(table.c[name] for name in names))
 
 
 def _ballots(store: Store) -> tuple[BallotRecord, ...]:

@@ -26,6 +26,8 @@ from finevq.errors import StudyError
 from finevq.settings import Settings
 from finevq.study import sessions
 from finevq.study.folder import create_study, open_study
+from finevq.study.qa import QaPair
+from finevq.study.qa_revision import add_pairs, revised_pairs
 from finevq.study.results import read_results
 from finevq.study.sessions import BallotForm, Outcome, SubjectSession
 from finevq.study.store import Store
@@ -404,3 +406,101 @@ def test_a_subject_sees_only_his_own_session(server: Server) -> None:
     assert huge.status_code == 413
     mine.close()
     his.close()
+
+
+def test_requests_that_no_page_makes_are_refused_in_words_and_change_nothing(
+    server: Server,
+) -> None:
+    ((label, token),) = _invite(server.folder, 1).items()
+    tab = Tab(server.url, token, label)
+    # Nothing personal, and no vote, before the consent.
+    assert (
+        tab.ask("/questionnaire", form={"vision": "normal"}).json()["error"].endswith("agree to it")
+    )
+    assert tab.ask("/play", {"position": 1, "key": "playback"}).status_code == 400
+    tab.begin()
+    position = int(tab.state()["clip"]["position"])
+    whole = tab.ballot(position, 3)
+    bad: list[tuple[str, bytes]] = [
+        ("/ballot", b'{"position":'),
+        ("/ballot", b'{"position": 1, "submission": "12345678", "ratings": {"color": NaN}}'),
+        ("/ballot", json.dumps(whole | {"other": {"color": "x" * 301}}).encode()),
+        ("/ballot", json.dumps(whole | {"position": 10**30}).encode()),
+        ("/ballot", json.dumps(whole | {"submission": "ballot\ud83d1234"}).encode()),
+        ("/play", b'{"position": 1, "key": "\\u0000playback"}'),
+    ]
+    address = f"{server.url}/s/{token}"
+    for path, body in bad:
+        headers = {"Content-Type": "application/json"}
+        reply = httpx.post(address + path, content=body, headers=headers, timeout=120)
+        assert reply.status_code == 422, (path, body, reply.text)
+        assert reply.json()["error"].startswith("this request is not understood")
+    assert (
+        httpx.post(address + "/ballot", json=whole, timeout=120).status_code == 400
+    )  # not seen yet
+    page = httpx.get(f"{server.url}/nothing", headers={"Accept": "text/html"}, timeout=120)
+    assert page.status_code == 404
+    assert "There is no such page." in page.text
+    forged = {"Cookie": b"finevq_experimenter=\xfc.\xe4"}
+    assert httpx.get(f"{server.url}/experimenter", headers=forged, timeout=120).status_code == 401
+    assert _stored(server.folder) == {}
+    tab.close()
+
+
+def test_text_that_no_database_takes_costs_no_vote(server: Server) -> None:
+    ((label, token),) = _invite(server.folder, 1).items()
+    tab = Tab(server.url, token, label)
+    tab.begin()
+    # Half an emoji is what is left where a full field cuts it.
+    assert tab.ask("/questionnaire", form={"question_1": "a\x00b"}).status_code == 303
+    position = int(tab.state()["clip"]["position"])
+    tab.watch(position)
+    ballot = tab.ballot(position, 2)
+    ballot["attributes"]["blur"] = ["other"]
+    ballot["other"] = {"blur": "ghosts \U0001f47b and half \ud83d\x00"}
+    headers = {"Content-Type": "application/json"}
+    reply = httpx.post(
+        f"{server.url}/s/{token}/ballot",
+        content=json.dumps(ballot).encode(),
+        headers=headers,
+        timeout=120,
+    )
+    assert reply.json()["outcome"] == "stored"
+    store = open_study(server.folder)
+    results = read_results(store)
+    store.close()
+    assert results.ballots[0].other == {"blur": "ghosts \U0001f47b and half"}
+    assert results.subjects[0].questionnaire == {"question_1": "ab"}
+    tab.close()
+
+
+def test_a_pair_that_contradicts_its_labels_is_shown_again_as_it_was_typed(server: Server) -> None:
+    store = open_study(server.folder)
+    facts = {"dimension": "blur", "level": "mild"}
+    pair = QaPair(
+        video="clip0.mp4",
+        family="rating",
+        question="How is the blur?",
+        answer="Mild.",
+        facts=facts,
+        group=7,
+    )
+    with store.writing() as session:
+        assert add_pairs(session, store.study(session), [pair]) == 1
+        assert add_pairs(session, store.study(session), [pair]) == 0  # it is up already
+    with httpx.Client(base_url=server.url, timeout=120) as client:
+        client.post("/experimenter/login", data={"password": PASSWORD})
+        page = client.get("/experimenter/qa").text
+        (action,) = re.findall(r'action="(/experimenter/qa/\d+)"', page)
+        typed = {"action": "accept", "question": "How is the blur?", "answer": "It is <severe>."}
+        refused = client.post(action, data=typed)
+        assert refused.status_code == 400
+        assert "It is &lt;severe&gt;." in refused.text
+        assert "does not agree with the labels" in refused.text
+        assert client.post(action, data=typed | {"answer": "It is mild."}).status_code == 303
+        unknown = client.post("/experimenter/qa/999999999999999999999", data=typed)
+        assert unknown.status_code == 422
+    with store.reading() as session:
+        (revised,) = revised_pairs(session, store.study(session))
+    assert (revised.answer, revised.group) == ("It is mild.", 7)
+    store.close()

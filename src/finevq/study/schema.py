@@ -3,7 +3,8 @@
 | version | since | what changed |
 | --- | --- | --- |
 | 1 | 0.1.0 | submission ids and playback keys were unique in the whole database |
-| 2 | after 0.1.0 | they are unique for what is rated; the version is noted in the database |
+| 2 | after 0.1.0 | they are unique for what is rated; pairs under revision keep their group; the |
+| | | version is noted in the database |
 
 A database is backed up before it is changed, then changed in one transaction: whole or not at all.
 A server that still runs on it goes on afterwards. What is older or newer than this code knows is
@@ -38,6 +39,7 @@ LOCK_SECONDS = 30
 """How long a change waits for those who use the database."""
 _PAIRS = (("ballot", "submission"), ("playback", "key"))
 """Version 2: columns that are unique per presentation."""
+_ADD_GROUP = "ALTER TABLE qa_pair ADD COLUMN group_number INTEGER NOT NULL DEFAULT 0"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +54,7 @@ class Upgrade:
 def read_version(connection: Connection) -> int | None:
     """Return a database's version; None where it holds no study.
 
-    Up to 0.1.0 it was not noted; the constraints tell.
+    Version 1 was not noted.
     """
     inspector = inspect(connection)
     names = set(inspector.get_table_names())
@@ -62,8 +64,7 @@ def read_version(connection: Connection) -> int | None:
         noted = connection.execute(text("SELECT max(version) FROM schema_version")).scalar()
         if noted is not None:
             return int(noted)
-    unique = [found["column_names"] for found in inspector.get_unique_constraints("ballot")]
-    return 1 if ["submission"] in unique else 2
+    return 1
 
 
 def require_current(engine: Engine) -> None:
@@ -100,14 +101,9 @@ def bring_up_to_date(engine: Engine, backups: Path) -> Upgrade | None:
     """
     with engine.connect() as connection:
         version = read_version(connection)
-        is_noted = version is not None and _is_noted(connection)
-    if version is None or (version == CURRENT_VERSION and is_noted):
+    if version is None or version == CURRENT_VERSION:
         return None
     _refuse_newer(version)
-    if version == CURRENT_VERSION:  # made shortly before versions were noted
-        with engine.begin() as connection:
-            note_version(connection)
-        return None
     backup = _free_name(backups / f"study.version{version}.db")
     try:
         back_up(engine, backup)
@@ -172,12 +168,6 @@ def _suit_sqlite(table: Table) -> None:
             index.dialect_options["sqlite"]["where"] = text(str(where))
 
 
-def _is_noted(connection: Connection) -> bool:
-    if not inspect(connection).has_table(SchemaVersion.__tablename__):
-        return False
-    return bool(connection.execute(text("SELECT count(*) FROM schema_version")).scalar())
-
-
 def _refuse_newer(version: int) -> None:
     if version > CURRENT_VERSION:
         raise StudyError(
@@ -209,6 +199,9 @@ def _change_sqlite(engine: Engine) -> None:
             try:
                 for table, column in _PAIRS:
                     _rebuild(cursor, table, column)
+                columns = cursor.execute("PRAGMA table_info(qa_pair)").fetchall()
+                if "group_number" not in [column[1] for column in columns]:
+                    cursor.execute(_ADD_GROUP)
                 if cursor.execute("PRAGMA foreign_key_check").fetchall():
                     raise StudyError("the database has rows that point nowhere; it was not changed")
                 cursor.execute(
@@ -257,4 +250,6 @@ def _change_postgresql(engine: Engine) -> None:
                     connection.execute(
                         text(f'ALTER TABLE {table} ADD UNIQUE (presentation_id, "{column}")')
                     )
+        if "group_number" not in [c["name"] for c in inspect(connection).get_columns("qa_pair")]:
+            connection.execute(text(_ADD_GROUP))
         note_version(connection)

@@ -219,5 +219,7 @@ class QaRow(Base):
     answer: Mapped[str] = mapped_column(Text)
     options: Mapped[list[str]] = mapped_column(JSON)
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    group_number: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    """Pairs of one family with the same number share a set of options."""
     status: Mapped[str] = mapped_column(String(20), default="open")
     """open, accepted, edited or rejected."""

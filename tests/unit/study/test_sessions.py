@@ -105,6 +105,10 @@ def rate(session: SubjectSession, **values: object) -> int:
 def test_stages_follow_each_other(store: Store) -> None:
     ((label, token),) = store.invite(1)
     session = SubjectSession(store, token)
+    with pytest.raises(StudyError, match="agree to it"):
+        session.answer_questionnaire({})
+    with pytest.raises(StudyError, match="before the first clip"):
+        session.start_playback(1, "playback-key")
     stages = [session.state()["stage"]]
     for step in (
         session.consent,
@@ -260,6 +264,8 @@ def test_a_break_is_forced_after_a_block_and_ends_by_itself(
         rate(session)
     assert session.state()["stage"] == "break"
     assert session.state()["seconds_left"] == pytest.approx(300)
+    with pytest.raises(StudyError, match="there is a break now"):
+        session.start_playback(5, "playback-in-the-break")
     clock.now += 301
     assert session.state()["stage"] == "rating"
     for _ in range(3):
