@@ -355,6 +355,59 @@ def test_a_browser_closed_in_mid_clip_resumes_at_that_clip(
         study.stop()
 
 
+def test_the_progress_page_renews_itself_and_leaves_focus_and_scroll_alone(
+    tmp_path: Path, clips: Path, browser: Browser
+) -> None:
+    study = RunningStudy(tmp_path, clips, num_clips=3)
+    try:
+        study.invite(30)
+        page = browser.new_context(viewport={"width": 1000, "height": 500}).new_page()
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
+        page.clock.install()
+        page.goto(f"http://127.0.0.1:{study.port}/experimenter/login")
+        page.keyboard.type("pw")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=of 30 subjects finished")
+        link = page.locator("a", has_text="S25")
+        link.focus()
+        place = page.evaluate("window.scrollY")
+        assert place > 0
+        # A node that was replaced would lose this.
+        link.evaluate("node => { node.markedByTest = true; }")
+        study.invite(1)
+        with page.expect_response("**/experimenter"):
+            page.clock.run_for(15_100)
+        page.wait_for_selector("text=of 31 subjects finished")
+        assert page.locator("a", has_text="S31").count() == 1
+        assert page.evaluate("document.activeElement.textContent") == "S25"
+        assert link.evaluate("node => node.markedByTest")
+        assert page.evaluate("window.scrollY") == place
+        assert "Renewed at" in page.inner_text("#renewed")
+        page.context.close()
+    finally:
+        study.stop()
+
+
+def test_the_last_rating_can_be_replaced_from_the_last_page(
+    tmp_path: Path, clips: Path, browser: Browser
+) -> None:
+    study = RunningStudy(tmp_path, clips, num_clips=2)
+    try:
+        (link,) = study.invite(1)
+        page = _new_page(browser)
+        answers = {clip: dict.fromkeys(DIMENSIONS, 4) for clip in study.order("S01")}
+        _take_part(page, link, study.order("S01"), answers)
+        page.keyboard.press("z")
+        page.wait_for_selector(".ballot")
+        rate_by_keyboard(page, dict.fromkeys(DIMENSIONS, 2))
+        page.wait_for_selector("text=Thank you")
+        (ballot,) = study.results().ballots
+        assert ballot.levels == dict.fromkeys(DIMENSIONS, 2)
+        page.context.close()
+    finally:
+        study.stop()
+
+
 def _check_recovery(
     study: RunningStudy,
     truth: dict[str, dict[str, float]],

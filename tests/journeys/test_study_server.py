@@ -414,9 +414,8 @@ def test_requests_that_no_page_makes_are_refused_in_words_and_change_nothing(
     ((label, token),) = _invite(server.folder, 1).items()
     tab = Tab(server.url, token, label)
     # Nothing personal, and no vote, before the consent.
-    assert (
-        tab.ask("/questionnaire", form={"vision": "normal"}).json()["error"].endswith("agree to it")
-    )
+    early = tab.ask("/questionnaire", form={"vision": "normal"})
+    assert early.json() == {"error": "please read the first page and agree to it"}
     assert tab.ask("/play", {"position": 1, "key": "playback"}).status_code == 400
     tab.begin()
     position = int(tab.state()["clip"]["position"])
@@ -435,9 +434,8 @@ def test_requests_that_no_page_makes_are_refused_in_words_and_change_nothing(
         reply = httpx.post(address + path, content=body, headers=headers, timeout=120)
         assert reply.status_code == 422, (path, body, reply.text)
         assert reply.json()["error"].startswith("this request is not understood")
-    assert (
-        httpx.post(address + "/ballot", json=whole, timeout=120).status_code == 400
-    )  # not seen yet
+    unseen = httpx.post(address + "/ballot", json=whole, timeout=120)
+    assert unseen.json() == {"error": "the clip has to be watched to its end before it is rated"}
     page = httpx.get(f"{server.url}/nothing", headers={"Accept": "text/html"}, timeout=120)
     assert page.status_code == 404
     assert "There is no such page." in page.text
