@@ -1,16 +1,25 @@
 """The command line on a session of known answers, in this process."""
 
+import os
+import pwd
+import shutil
+import socket
+import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import finevq
+from conftest import skip_or_fail
 from finevq.cli.main import run
 from finevq.settings import Settings
 from known_session import KnownSession
+
+POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
 @pytest.fixture(autouse=True)
@@ -85,3 +94,38 @@ def finevq_training(
         return (code if isinstance(code, int) else 0), out, err
 
     return call
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A throw-away PostgreSQL cluster; its programs refuse to run as root."""
+    if not POSTGRES:
+        skip_or_fail("PostgreSQL's programs are not in /usr/lib/postgresql")
+    # pytest's own folders are closed to other users.
+    home = Path(tempfile.mkdtemp(prefix="finevq-postgres-"))
+    as_postgres: list[str] = []
+    if os.geteuid() == 0:
+        account = pwd.getpwnam("postgres")
+        os.chown(home, account.pw_uid, account.pw_gid)
+        as_postgres = ["runuser", "-u", "postgres", "--"]
+    data = home / "data"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+
+    def run(program: str, *arguments: str) -> None:
+        subprocess.run(
+            [*as_postgres, str(POSTGRES[-1] / program), *arguments],
+            check=True,
+            cwd=home,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    run("initdb", "-D", str(data), "-A", "trust", "-U", "postgres", "-N")
+    options = f"-k {home} -p {port} -c listen_addresses=127.0.0.1"
+    log = str(home / "log")
+    run("pg_ctl", "-D", str(data), "-w", "-t", "280", "-o", options, "-l", log, "start")
+    yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
+    run("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
+    shutil.rmtree(home)

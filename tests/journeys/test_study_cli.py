@@ -24,6 +24,14 @@ from finevq.study.store import Store
 from finevq.study.vote_files import read_votes
 
 FORMULA = '=HYPERLINK("http://example.org", "look")'
+SUREAL_MODELS = {
+    "mos": "MosModel",
+    "bt500": "SubjrejMosModel",
+    "zscore": "ZscoringMosModel",
+    "zscore-bt500": "ZscoringSubjrejMosModel",
+    "bias": "BiasremvMosModel",
+    "mle": "SubjectMLEModelProjectionSolver2",
+}
 DIMENSIONS = ("color", "noise", "artifact", "blur", "temporal", "overall")
 
 
@@ -118,6 +126,45 @@ def test_analyze_prints_the_promised_json_in_the_files_order(tmp_path: Path) -> 
         for row in result["subjects"]:
             assert list(row) == ["subject", "bias", "inconsistency", "rejected"]
             assert isinstance(row["rejected"], bool)
+
+
+@pytest.mark.parametrize("form", ["wide", "long"])
+@pytest.mark.parametrize("method", SUREAL_MODELS)
+def test_analyze_prints_sureals_published_results(
+    shared: Path, tmp_path: Path, form: str, method: str
+) -> None:
+    folder = shared / "data" / "subjective"
+    name = "nflx_public_with_outliers"
+    golden = json.loads((folder / "sureal_golden.json").read_text())[name][SUREAL_MODELS[method]]
+    votes = folder / f"{name}_votes.csv"
+    if form == "long":
+        votes = _as_long(votes, tmp_path / "long.csv")
+    result = json.loads(_run("analyze", votes, "--method", method, "--json"))
+    tolerance = 1e-4 if method == "mle" else 1e-6
+    stimuli, subjects = result["stimuli"], result["subjects"]
+    quality = np.array([row["quality"] for row in stimuli])
+    np.testing.assert_allclose(quality, golden["quality_scores"], rtol=0, atol=tolerance)
+    low, high = np.array([row["ci95"] for row in stimuli]).T
+    np.testing.assert_allclose(
+        (high - low) / 2, golden["quality_scores_ci95"][0], rtol=0, atol=tolerance
+    )
+    for key, column in (("observer_bias", "bias"), ("observer_inconsistency", "inconsistency")):
+        if key in golden:
+            ours = [row[column] for row in subjects]
+            np.testing.assert_allclose(ours, golden[key], rtol=0, atol=tolerance)
+    rejected = [bool(value) for value in golden.get("observer_rejected", [0] * len(subjects))]
+    assert [row["rejected"] for row in subjects] == rejected
+    assert any(rejected) == ("bt500" in method)
+
+
+def _as_long(wide: Path, target: Path) -> Path:
+    with wide.open() as file, target.open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(["stimulus", "reference", "subject", "score"])
+        for row in csv.DictReader(file):
+            stimulus, reference = row.pop("stimulus"), row.pop("reference")
+            writer.writerows([stimulus, reference, *vote] for vote in row.items())
+    return target
 
 
 def test_analyze_knows_differential_scores_and_says_so_without_references(tmp_path: Path) -> None:

@@ -2,35 +2,38 @@
 
 import json
 import os
-import pwd
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import av
 import httpx
 import numpy as np
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from finevq.errors import StudyError
 from finevq.settings import Settings
+from finevq.study import sessions
 from finevq.study.folder import create_study, open_study
+from finevq.study.qa import QaPair
+from finevq.study.qa_revision import add_pairs, revised_pairs
 from finevq.study.results import read_results
-from finevq.study.sessions import SubjectSession
+from finevq.study.sessions import BallotForm, Outcome, SubjectSession
 from finevq.study.store import Store
+from finevq.study.tables import Presentation, Subject
 
 ROOT = Path(__file__).resolve().parents[2]
-POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 NUM_CLIPS = 5
 PASSWORD = "a password of the lab"
 DIMENSIONS = ["color", "noise", "artifact", "blur", "temporal", "overall"]
@@ -62,52 +65,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A throw-away PostgreSQL cluster; its programs refuse to run as root."""
-    if not POSTGRES:
-        reason = "PostgreSQL's programs are not in /usr/lib/postgresql"
-        if os.environ.get("CI", "").lower() in {"1", "true"}:
-            pytest.fail(f"required in CI: {reason}")
-        pytest.skip(reason)
-    # pytest's own folders are closed to other users.
-    home = Path(tempfile.mkdtemp(prefix="finevq-postgres-"))
-    as_postgres: list[str] = []
-    if os.geteuid() == 0:
-        account = pwd.getpwnam("postgres")
-        os.chown(home, account.pw_uid, account.pw_gid)
-        as_postgres = ["runuser", "-u", "postgres", "--"]
-    data, port = home / "data", _free_port()
-
-    def run(program: str, *arguments: str) -> None:
-        subprocess.run(
-            [*as_postgres, str(POSTGRES[-1] / program), *arguments],
-            check=True,
-            cwd=home,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    run("initdb", "-D", str(data), "-A", "trust", "-U", "postgres", "-N")
-    options = f"-k {home} -p {port} -c listen_addresses=127.0.0.1"
-    run(
-        "pg_ctl",
-        "-D",
-        str(data),
-        "-w",
-        "-t",
-        "280",
-        "-o",
-        options,
-        "-l",
-        str(home / "log"),
-        "start",
-    )
-    yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
-    run("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
-    shutil.rmtree(home)
 
 
 class Server:
@@ -144,11 +101,17 @@ class Server:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def server(request: pytest.FixtureRequest, tmp_path: Path, videos: Path) -> Iterator[Server]:
+def folder(request: pytest.FixtureRequest, tmp_path: Path, videos: Path) -> Path:
+    """A study on either database."""
     database = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
     folder = tmp_path / f"study_{time.monotonic_ns()}"
     definition = {"repeat_share": 0.0, "session": {"clips_per_block": 100}}
     create_study(folder, videos, definition, Settings(), database=database, password=PASSWORD)
+    return folder
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[Server]:
     running = Server(folder)
     running.start()
     yield running
@@ -201,22 +164,23 @@ class Tab:
         time.sleep(0.05)
         self.ask("/played", {"key": key})
 
+    def ballot(self, position: int, level: int) -> dict[str, Any]:
+        """Return a whole ballot; the same submission id whenever it is sent."""
+        return {
+            "position": position,
+            "submission": f"ballot-{self._name}-{position}",
+            "ratings": dict.fromkeys(DIMENSIONS, level),
+            "attributes": {name: ["none"] for name in DIMENSIONS[:-1]},
+        }
+
     def vote(self, position: int, level: int) -> str:
-        levels = dict.fromkeys(DIMENSIONS, level)
-        reply = self.ask(
-            "/ballot",
-            {
-                "position": position,
-                "submission": f"ballot-{self._name}-{position}",
-                "ratings": levels,
-                "attributes": {name: ["none"] for name in DIMENSIONS[:-1]},
-            },
-        )
+        ballot = self.ballot(position, level)
+        reply = self.ask("/ballot", ballot)
         assert reply.status_code == 200, reply.text
         outcome = str(reply.json()["outcome"])
         self.outcomes.append(outcome)
         if outcome != "taken":
-            self.sent[position] = levels
+            self.sent[position] = ballot["ratings"]
         return outcome
 
     def rate_all(self) -> None:
@@ -262,6 +226,9 @@ def test_a_server_killed_in_the_middle_of_ratings_loses_and_doubles_nothing(serv
             ):
                 time.sleep(0.01)
             server.kill()
+            # In the middle: there was something to lose, and something is still to come.
+            assert before + 3 <= sum(len(tab.sent) for tab in tabs.values()) < 4 * NUM_CLIPS
+            assert not any(task.done() for task in running)
             server.start()
         for task in running:
             task.result()
@@ -269,6 +236,78 @@ def test_a_server_killed_in_the_middle_of_ratings_loses_and_doubles_nothing(serv
     assert all(len(tab.sent) == NUM_CLIPS for tab in tabs.values())
     for tab in tabs.values():
         tab.close()
+
+
+def test_a_vote_whose_answer_was_lost_with_the_server_is_sent_again_and_counts_once(
+    server: Server,
+) -> None:
+    ((label, token),) = _invite(server.folder, 1).items()
+    tab = Tab(server.url, token, label)
+    tab.begin()
+    position = int(tab.state()["clip"]["position"])
+    tab.watch(position)
+    body = json.dumps(tab.ballot(position, 2)).encode()
+    head = (
+        f"POST /s/{token}/ballot HTTP/1.1\r\nHost: lab\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port)) as line:
+        line.sendall(head.encode() + body)
+        for _ in range(600):  # on disk, and nobody has read the answer
+            if _stored(server.folder):
+                break
+            time.sleep(0.1)
+        server.kill()
+    server.start()
+    assert tab.vote(position, 2) == "known"
+    assert _stored(server.folder) == {label: tab.sent}
+    assert int(tab.state()["clip"]["position"]) != position
+    tab.close()
+
+
+def test_the_database_alone_keeps_votes_single(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the looks before the write, the constraints still let one of many ballots through."""
+    ((label, token),) = _invite(folder, 1).items()
+    store = open_study(folder)
+    subject = SubjectSession(store, token)
+    subject.consent()
+    subject.answer_questionnaire({})
+    subject.confirm_viewing({})
+    subject.confirm_instructions()
+    position = int(subject.state()["clip"]["position"])
+    subject.start_playback(position, "playback")
+    time.sleep(0.05)
+    subject.end_playback("playback")
+
+    def first_place(session: Session, subject: Subject) -> Presentation | None:
+        return session.scalar(
+            select(Presentation).where(
+                Presentation.subject_id == subject.id, Presentation.position == position
+            )
+        )
+
+    monkeypatch.setattr(sessions, "_current", first_place)
+    monkeypatch.setattr(sessions, "_is_known", lambda *_: False)
+    start = Barrier(8)
+
+    def send(number: int) -> Outcome:
+        form = BallotForm(
+            position=position,
+            submission="the-same-page" if number < 4 else f"another-page-{number}",
+            ratings=dict.fromkeys(DIMENSIONS, 1 + number % 5),
+            attributes={name: ["none"] for name in DIMENSIONS[:-1]},
+        )
+        start.wait()
+        return SubjectSession(store, token).submit(form)
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(send, range(8)))
+    assert sorted(outcomes) == [Outcome.STORED] + [Outcome.TAKEN] * 7
+    winner = outcomes.index(Outcome.STORED)
+    assert _stored(folder) == {label: {position: dict.fromkeys(DIMENSIONS, 1 + winner % 5)}}
+    store.close()
 
 
 def test_two_tabs_of_one_subject_give_one_vote_a_clip(server: Server) -> None:
@@ -367,3 +406,99 @@ def test_a_subject_sees_only_his_own_session(server: Server) -> None:
     assert huge.status_code == 413
     mine.close()
     his.close()
+
+
+def test_requests_that_no_page_makes_are_refused_in_words_and_change_nothing(
+    server: Server,
+) -> None:
+    ((label, token),) = _invite(server.folder, 1).items()
+    tab = Tab(server.url, token, label)
+    # Nothing personal, and no vote, before the consent.
+    early = tab.ask("/questionnaire", form={"vision": "normal"})
+    assert early.json() == {"error": "please read the first page and agree to it"}
+    assert tab.ask("/play", {"position": 1, "key": "playback"}).status_code == 400
+    tab.begin()
+    position = int(tab.state()["clip"]["position"])
+    whole = tab.ballot(position, 3)
+    bad: list[tuple[str, bytes]] = [
+        ("/ballot", b'{"position":'),
+        ("/ballot", b'{"position": 1, "submission": "12345678", "ratings": {"color": NaN}}'),
+        ("/ballot", json.dumps(whole | {"other": {"color": "x" * 301}}).encode()),
+        ("/ballot", json.dumps(whole | {"position": 10**30}).encode()),
+        ("/ballot", json.dumps(whole | {"submission": "ballot\ud83d1234"}).encode()),
+        ("/play", b'{"position": 1, "key": "\\u0000playback"}'),
+    ]
+    address = f"{server.url}/s/{token}"
+    for path, body in bad:
+        headers = {"Content-Type": "application/json"}
+        reply = httpx.post(address + path, content=body, headers=headers, timeout=120)
+        assert reply.status_code == 422, (path, body, reply.text)
+        assert reply.json()["error"].startswith("this request is not understood")
+    unseen = httpx.post(address + "/ballot", json=whole, timeout=120)
+    assert unseen.json() == {"error": "the clip has to be watched to its end before it is rated"}
+    page = httpx.get(f"{server.url}/nothing", headers={"Accept": "text/html"}, timeout=120)
+    assert page.status_code == 404
+    assert "There is no such page." in page.text
+    forged = {"Cookie": b"finevq_experimenter=\xfc.\xe4"}
+    assert httpx.get(f"{server.url}/experimenter", headers=forged, timeout=120).status_code == 401
+    assert _stored(server.folder) == {}
+    tab.close()
+
+
+def test_text_that_no_database_takes_costs_no_vote(server: Server) -> None:
+    ((label, token),) = _invite(server.folder, 1).items()
+    tab = Tab(server.url, token, label)
+    tab.begin()
+    # Half an emoji is what is left where a full field cuts it.
+    assert tab.ask("/questionnaire", form={"question_1": "a\x00b"}).status_code == 303
+    position = int(tab.state()["clip"]["position"])
+    tab.watch(position)
+    ballot = tab.ballot(position, 2)
+    ballot["attributes"]["blur"] = ["other"]
+    ballot["other"] = {"blur": "ghosts \U0001f47b and half \ud83d\x00"}
+    headers = {"Content-Type": "application/json"}
+    reply = httpx.post(
+        f"{server.url}/s/{token}/ballot",
+        content=json.dumps(ballot).encode(),
+        headers=headers,
+        timeout=120,
+    )
+    assert reply.json()["outcome"] == "stored"
+    store = open_study(server.folder)
+    results = read_results(store)
+    store.close()
+    assert results.ballots[0].other == {"blur": "ghosts \U0001f47b and half"}
+    assert results.subjects[0].questionnaire == {"question_1": "ab"}
+    tab.close()
+
+
+def test_a_pair_that_contradicts_its_labels_is_shown_again_as_it_was_typed(server: Server) -> None:
+    store = open_study(server.folder)
+    facts = {"dimension": "blur", "level": "mild"}
+    pair = QaPair(
+        video="clip0.mp4",
+        family="rating",
+        question="How is the blur?",
+        answer="Mild.",
+        facts=facts,
+        group=7,
+    )
+    with store.writing() as session:
+        assert add_pairs(session, store.study(session), [pair]) == 1
+        assert add_pairs(session, store.study(session), [pair]) == 0  # it is up already
+    with httpx.Client(base_url=server.url, timeout=120) as client:
+        client.post("/experimenter/login", data={"password": PASSWORD})
+        page = client.get("/experimenter/qa").text
+        (action,) = re.findall(r'action="(/experimenter/qa/\d+)"', page)
+        typed = {"action": "accept", "question": "How is the blur?", "answer": "It is <severe>."}
+        refused = client.post(action, data=typed)
+        assert refused.status_code == 400
+        assert "It is &lt;severe&gt;." in refused.text
+        assert "does not agree with the labels" in refused.text
+        assert client.post(action, data=typed | {"answer": "It is mild."}).status_code == 303
+        unknown = client.post("/experimenter/qa/999999999999999999999", data=typed)
+        assert unknown.status_code == 422
+    with store.reading() as session:
+        (revised,) = revised_pairs(session, store.study(session))
+    assert (revised.answer, revised.group) == ("It is mild.", 7)
+    store.close()

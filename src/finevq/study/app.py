@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 
 from finevq.errors import FineVQError
-from finevq.study.experimenter_routes import experimenter_router
+from finevq.study.experimenter_routes import NotLoggedInError, experimenter_router
 from finevq.study.rendering import render
 from finevq.study.store import Store
 from finevq.study.subject_routes import subject_router
@@ -45,6 +47,8 @@ def create_app(store: Store, folder: Path) -> FastAPI:
     app.include_router(experimenter_router(store, folder))
     app.middleware("http")(_guard)
     app.add_exception_handler(FineVQError, _show_error)
+    app.add_exception_handler(RequestValidationError, _show_bad_request)
+    app.add_exception_handler(HTTPException, _show_http_error)
 
     @app.get("/", response_class=HTMLResponse)
     def welcome() -> str:
@@ -76,8 +80,29 @@ def _show_error(request: Request, error: Exception) -> Response:
     status = error.http_status if isinstance(error, FineVQError) else 500
     if status >= 500:
         _log.error("request to %s failed", request.url.path, exc_info=error)
+    if isinstance(error, NotLoggedInError) and "text/html" in request.headers.get("accept", ""):
+        page = render("login.html", title="Experimenter", failed=False)
+        return HTMLResponse(page, status_code=status)
+    return _refuse(request, str(error), status)
+
+
+def _show_bad_request(request: Request, error: Exception) -> Response:
+    """Say which field is wrong; never repeat what was sent, which may not even be text."""
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    texts = [f"{'.'.join(map(str, p['loc'][1:])) or 'body'}: {p['msg']}" for p in problems[:3]]
+    safe = "; ".join(texts).encode("ascii", "replace").decode("ascii")
+    return _refuse(request, f"this request is not understood ({safe})", 422)
+
+
+def _show_http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = error.detail if isinstance(error, HTTPException) else "internal error"
+    return _refuse(request, "there is no such page" if status == 404 else detail, status)
+
+
+def _refuse(request: Request, message: str, status: int) -> Response:
+    """Answer with a page where one is wanted, with JSON elsewhere."""
     if "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(
-            render("error.html", title="Something is wrong", message=str(error)), status_code=status
-        )
-    return JSONResponse({"error": str(error)}, status_code=status)
+        page = render("error.html", title="Something is wrong", message=message)
+        return HTMLResponse(page, status_code=status)
+    return JSONResponse({"error": message}, status_code=status)

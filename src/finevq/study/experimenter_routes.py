@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
+from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from finevq.errors import StudyError
@@ -16,13 +17,14 @@ from finevq.study.agreement import agreement_of, half_widths
 from finevq.study.definition import Role, StudyDefinition
 from finevq.study.flags import flags_of
 from finevq.study.mos import estimate_mos
-from finevq.study.qa_revision import clip_of, count_by_status, next_open, revise
+from finevq.study.qa_revision import PairProblemError, clip_of, count_by_status, next_open, revise
 from finevq.study.rendering import render
 from finevq.study.results import StudyResults, SubjectProgress, read_results
 from finevq.study.store import Store, is_password
-from finevq.study.tables import ClipRow
+from finevq.study.tables import ClipRow, QaRow
 from finevq.study.votes import FloatArray, VoteTable, mean_of
 
+RowId = Annotated[int, PathParameter(ge=1, le=2**31 - 1)]
 COOKIE = "finevq_experimenter"
 SESSION_SECONDS = 12 * 3600
 FAILURE_DELAY_SECONDS = 0.5
@@ -107,7 +109,7 @@ def _add_clips(pages: APIRouter, store: Store, folder: Path) -> None:
         return render("clips.html", title=store.name, **_clips(read_results(store)))
 
     @pages.get("/experimenter/clips/{clip_id}")
-    def clip_file(clip_id: int) -> FileResponse:
+    def clip_file(clip_id: RowId) -> FileResponse:
         with store.reading() as session:
             clip = session.get(ClipRow, clip_id)
             if clip is None or clip.study_id != store.study(session).id:
@@ -116,24 +118,44 @@ def _add_clips(pages: APIRouter, store: Store, folder: Path) -> None:
 
 
 def _add_qa(pages: APIRouter, store: Store) -> None:
-    @pages.get("/experimenter/qa", response_class=HTMLResponse)
-    def qa() -> str:
+    def show(
+        pair_id: int | None = None, typed: dict[str, str] | None = None, problem: str = ""
+    ) -> str:
+        """Return the page of a pair (the next open one), with what was typed and is wrong."""
         with store.reading() as session:
             study = store.study(session)
-            pair = next_open(session, study)
+            pair = next_open(session, study) if pair_id is None else session.get(QaRow, pair_id)
             counts = count_by_status(session, study)
             clip = clip_of(session, study, pair) if pair else None
-        return render("qa.html", title=store.name, pair=pair, counts=counts, clip=clip)
+        if typed is None and pair is not None:
+            typed = {"question": pair.question, "answer": pair.answer}
+        return render(
+            "qa.html",
+            title=store.name,
+            pair=pair,
+            counts=counts,
+            clip=clip,
+            typed=typed,
+            problem=problem,
+        )
+
+    @pages.get("/experimenter/qa", response_class=HTMLResponse)
+    def qa() -> str:
+        return show()
 
     @pages.post("/experimenter/qa/{pair_id}")
     def revise_pair(
-        pair_id: int,
+        pair_id: RowId,
         action: Annotated[str, Form()],
         question: Annotated[str, Form(max_length=2000)] = "",
         answer: Annotated[str, Form(max_length=2000)] = "",
     ) -> Response:
-        with store.writing() as session:
-            revise(session, store.study(session), pair_id, action, question, answer)
+        try:
+            with store.writing() as session:
+                revise(session, store.study(session), pair_id, action, question, answer)
+        except PairProblemError as problem:
+            page = show(pair_id, {"question": question, "answer": answer}, str(problem))
+            return HTMLResponse(page, status_code=problem.http_status)
         return RedirectResponse("/experimenter/qa", status_code=303)
 
 
@@ -142,7 +164,8 @@ def _guard(store: Store) -> Callable[[Request], None]:
         with store.reading() as session:
             secret = store.study(session).secret
         expiry, _, signature = request.cookies.get(COOKIE, "").partition(".")
-        is_signed = hmac.compare_digest(_sign(expiry, secret), signature)
+        # As bytes: a forged signature may hold any character.
+        is_signed = hmac.compare_digest(_sign(expiry, secret).encode(), signature.encode())
         if not is_signed or not expiry.isdigit() or int(expiry) < time.time():
             raise NotLoggedInError("please log in at /experimenter/login")
 

@@ -4,6 +4,7 @@ Creating one measures every clip, makes what browsers cannot play playable, and 
 """
 
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -24,6 +25,8 @@ from finevq.study.definition import (
 from finevq.study.media import ClipFacts, make_playable, measure_clip
 from finevq.study.ordering import check_sources
 from finevq.study.store import Store
+
+_log = logging.getLogger(__name__)
 
 FOLDER_FILE = "study.json"
 DATABASE_FILE = "study.db"
@@ -100,10 +103,10 @@ def create_study(
 
 
 def open_study(folder: Path) -> Store:
-    """Open the database of a study's folder.
+    """Open the database of a study's folder; one of an earlier finevq is brought up to date.
 
     Raises:
-        StudyError: the folder is no study.
+        StudyError: the folder is no study, or its database cannot be used.
     """
     try:
         description = json.loads((folder / FOLDER_FILE).read_text(encoding="utf-8"))
@@ -111,7 +114,25 @@ def open_study(folder: Path) -> Store:
         raise StudyError(
             f"{folder} is no study (no {FOLDER_FILE}); make one with finevq study create"
         ) from None
-    return Store(_url(folder, description["database"]), description["name"])
+    if description["database"] is None and not (folder / DATABASE_FILE).is_file():
+        raise StudyError(
+            f"{folder} has lost its database; copy a backup there as {DATABASE_FILE} "
+            "(finevq study backup makes them)"
+        )
+    store = Store(_url(folder, description["database"]), description["name"])
+    try:
+        upgrade = store.bring_up_to_date(folder)
+    except BaseException:
+        store.close()
+        raise
+    if upgrade is not None:
+        _log.warning(
+            "the database was brought from version %d to %d; as it was before: %s",
+            upgrade.before,
+            upgrade.after,
+            upgrade.backup,
+        )
+    return store
 
 
 def _prepare_clips(

@@ -121,7 +121,8 @@ def estimate_maximum_likelihood(votes: FloatArray) -> Estimate:
     shift = float(mean_of(bias, axis=0))
     return Estimate(
         quality=quality + shift,
-        standard_error=spread / np.sqrt(np.where(count > 0, count, np.nan)),
+        # The spread of a single vote is not zero but unknown.
+        standard_error=spread / np.sqrt(np.where(count > 1, count, np.nan)),
         rejected=np.zeros(votes.shape[1], dtype=np.bool_),
         bias=bias - shift,
         inconsistency=inconsistency,

@@ -25,6 +25,9 @@ NUM_OPTIONS = 4
 FAMILIES = ("rating", "scoring", "yes/no", "which exists", "which most", "description")
 CHOICE_FAMILIES = ("yes/no", "which exists", "which most")
 
+_NUMBER = r"(?<![\w.])[-\u2212]?\d+(?:\.\d+)?"
+"""A number in a text: Z-scores on 0..100 go below 0; the hyphen of "low-50" is no sign."""
+
 RATING_QUESTIONS = (
     "Considering <{dimension}>, how would you rate the quality level of this video?",
     "Which quality level does this video have when you look at its {dimension} only?",
@@ -370,7 +373,7 @@ def _check_rating(pair: QaPair) -> str:
 def _check_scoring(pair: QaPair) -> str:
     if pair.facts["dimension"] not in words_in(pair.question, list(Dimension)):
         return f"the question must name {pair.facts['dimension']}"
-    numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", pair.answer)]
+    numbers = [float(number.replace("\u2212", "-")) for number in re.findall(_NUMBER, pair.answer)]
     return "" if numbers == [pair.facts["score"]] else f"the answer must say {pair.facts['score']}"
 
 

@@ -13,8 +13,14 @@ from finevq.study.tables import ClipRow, QaRow, Study
 STATUSES = ("open", "accepted", "edited", "rejected")
 
 
+class PairProblemError(StudyError):
+    """An edited pair does not agree with its labels."""
+
+
 def add_pairs(session: Session, study: Study, pairs: Iterable[QaPair]) -> int:
-    """Put pairs up for revision and return how many."""
+    """Put pairs up for revision and return how many; those that are up already stay as they are."""
+    query = select(QaRow.video, QaRow.family, QaRow.question).where(QaRow.study_id == study.id)
+    known = {tuple(row) for row in session.execute(query)}
     rows = [
         QaRow(
             study_id=study.id,
@@ -24,9 +30,11 @@ def add_pairs(session: Session, study: Study, pairs: Iterable[QaPair]) -> int:
             answer=pair.answer,
             options=list(pair.options),
             facts=dict(pair.facts),
+            group_number=pair.group,
             status="open",
         )
         for pair in pairs
+        if (pair.video, pair.family, pair.question) not in known
     ]
     session.add_all(rows)
     session.add(audit(study, "owner", "add pairs", str(len(rows))))
@@ -73,7 +81,7 @@ def revise(
         if changed:
             row.question, row.answer = question, answer
             if problem := check_pair(pair_of(row)):
-                raise StudyError(f"the edited pair does not agree with the labels: {problem}")
+                raise PairProblemError(f"the edited pair does not agree with the labels: {problem}")
         row.status = "edited" if changed else "accepted"
     else:
         raise StudyError(f"action {action!r} is neither accept nor reject")
@@ -89,6 +97,7 @@ def pair_of(row: QaRow) -> QaPair:
         answer=row.answer,
         options=tuple(row.options),
         facts=row.facts,
+        group=row.group_number,
     )
 
 

@@ -5,7 +5,7 @@ stimulus whose votes have a kurtosis within 2..4 counts as normally distributed 
 2 standard deviations around the mean, else sqrt(20) of them. Conventions where the text is
 silent follow Netflix/sureal 0.9 (subjective_model.py), so that both reject the same subjects:
 population standard deviation, limits included, all presentations in the denominator, and nobody is
-rejected when everybody would be.
+rejected when everybody who voted would be.
 """
 
 from dataclasses import dataclass
@@ -102,6 +102,7 @@ def screen_subjects(
     asymmetry = np.full(num_subjects, np.nan)
     np.divide(np.abs(above - below), above + below, out=asymmetry, where=above + below > 0)
     rejected = (share > MAX_OUTLIER_SHARE) & (asymmetry < MAX_ASYMMETRY)
-    if rejected.all():
+    has_votes = (~np.isnan(votes)).any(axis=(0, 2))
+    if rejected[has_votes].all():
         rejected = np.zeros(num_subjects, dtype=np.bool_)
     return Screening(rejected, share, asymmetry)

@@ -117,12 +117,14 @@ class SubjectSession:
         """Store the questionnaire."""
         with self._store.writing() as session:
             subject, _, _ = self._load(session, lock=True)
+            _require_consent(subject)
             subject.questionnaire = {key: text[:MAX_TEXT] for key, text in answers.items()}
 
     def confirm_viewing(self, conditions: Mapping[str, str]) -> None:
         """Store the viewing conditions and the color and brightness checks."""
         with self._store.writing() as session:
             subject, _, _ = self._load(session, lock=True)
+            _require_consent(subject)
             subject.viewing = {key: text[:MAX_TEXT] for key, text in conditions.items()}
 
     def confirm_instructions(self) -> None:
@@ -135,7 +137,8 @@ class SubjectSession:
         """Note that a clip starts to play.
 
         Raises:
-            StudyError: it is not the current clip, or there are no replays left.
+            StudyError: it is not the current clip, there is a break, a page before the first
+            clip is unanswered, or there are no replays left.
         """
         with self._store.writing() as session:
             subject, _, definition = self._load(session, lock=True)
@@ -145,6 +148,11 @@ class SubjectSession:
             )
             if session.scalar(known):
                 return
+            stage = _stage(subject, presentation, self._clock())
+            if stage is Stage.BREAK:
+                raise StudyError("there is a break now; the next clip plays after it")
+            if stage is not Stage.RATING:
+                raise StudyError("please answer the pages before the first clip")
             if _num_played(session, presentation) > definition.session.max_replays:
                 raise StudyError("this clip cannot be watched again; please rate it now")
             if subject.block_started_at is None:
@@ -229,13 +237,18 @@ class SubjectSession:
             StudyError: there is nothing to undo, or the last clip was undone already.
         """
         with self._store.writing() as session:
-            subject, _, _ = self._load(session, lock=True)
+            subject, _, definition = self._load(session, lock=True)
             ballot = _last_ballot(session, subject)
             current = _current(session, subject)
             if not _can_undo(session, ballot, current) or ballot is None:
                 raise StudyError("only the last rated clip can be rated again")
-            ballot.withdrawn_at = self._clock()
+            now = self._clock()
+            ballot.withdrawn_at = now
             subject.block_clips = max(subject.block_clips - 1, 0)
+            if subject.break_until is not None and subject.break_until > now:
+                # The break waits until the clip is rated again; it is not lost.
+                subject.block_clips = definition.session.clips_per_block - 1
+                subject.block_started_at = now
             subject.break_until = None
             return ballot.presentation.position
 
@@ -367,8 +380,15 @@ def _state(
         state["seconds_left"] = max(subject.break_until - now, 0.0)
     if stage is Stage.RATING and presentation is not None:
         state["clip"] = _clip_state(session, presentation, definition)
+    if stage in {Stage.RATING, Stage.BREAK, Stage.DONE}:
         state["can_undo"] = _can_undo(session, _last_ballot(session, subject), presentation)
     return state
+
+
+def _require_consent(subject: Subject) -> None:
+    """Nothing personal is stored of a subject who has not agreed to it."""
+    if subject.consented_at is None:
+        raise StudyError("please read the first page and agree to it")
 
 
 def _stage(subject: Subject, presentation: Presentation | None, now: float) -> Stage:

@@ -31,7 +31,16 @@ from sqlalchemy.orm import Session
 from finevq.errors import StudyError
 from finevq.study.definition import Role, StudyDefinition, build_definition
 from finevq.study.ordering import order_for_subject
-from finevq.study.tables import AuditEntry, Base, ClipRow, Presentation, Study, Subject
+from finevq.study.schema import Upgrade, bring_up_to_date, note_version, require_current
+from finevq.study.tables import (
+    AuditEntry,
+    Base,
+    ClipRow,
+    Presentation,
+    SchemaVersion,
+    Study,
+    Subject,
+)
 
 BUSY_SECONDS = 30.0
 """How long a write waits for another before it gives up."""
@@ -55,6 +64,33 @@ class Store:
         self.name = name
         self.engine = open_engine(url)
         self._read_engine = self.engine.execution_options(finevq_read_only=True)
+
+    @property
+    def place(self) -> str:
+        """The URL without its password, for messages."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    def bring_up_to_date(self, backups: Path) -> Upgrade | None:
+        """Change a database of an earlier version to the current one, after a backup.
+
+        Args:
+            backups: Folder of the backup.
+
+        Raises:
+            StudyError: the database cannot be used, or is newer than this code.
+        """
+        try:
+            upgrade = bring_up_to_date(self.engine, backups)
+            if upgrade is not None:
+                with self.writing() as session:
+                    detail = f"version {upgrade.before} to {upgrade.after}"
+                    session.add_all(
+                        audit(study, "owner", "upgrade database", detail)
+                        for study in session.scalars(select(Study))
+                    )
+        except SQLAlchemyError as error:
+            raise StudyError(f"the database {self.place} cannot be used: {error}") from None
+        return upgrade
 
     def close(self) -> None:
         """Give all connections back."""
@@ -89,10 +125,12 @@ class Store:
             StudyError: the database has a study of that name, or cannot be used.
         """
         try:
+            require_current(self.engine)
             Base.metadata.create_all(self.engine)
         except SQLAlchemyError as error:
-            raise StudyError(f"the database {self.url} cannot be used: {error}") from None
+            raise StudyError(f"the database {self.place} cannot be used: {error}") from None
         with self.writing() as session:
+            note_version(session.connection())
             if session.scalar(select(Study.id).where(Study.name == self.name)):
                 raise StudyError(
                     f"the database already has a study {self.name!r}; choose a new name"
@@ -218,7 +256,10 @@ class Store:
             Base.metadata.create_all(copy)
             with self._snapshot() as source, copy.begin() as written:
                 study = select(Study.__table__.c.id).where(Study.__table__.c.name == self.name)
+                note_version(written)
                 for table in Base.metadata.sorted_tables:
+                    if table.name == SchemaVersion.__tablename__:
+                        continue
                     rows = source.execute(select(table).where(_of_study(table, study)))
                     for part in rows.mappings().partitions(1000):
                         written.execute(table.insert(), [dict(row) for row in part])

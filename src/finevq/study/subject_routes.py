@@ -1,5 +1,6 @@
 """Routes of the subjects: pages before the rating, then the player's JSON."""
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,11 +8,12 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from finevq.study.definition import NO_ATTRIBUTE, OTHER_ATTRIBUTE, StudyDefinition
 from finevq.study.rendering import render
 from finevq.study.sessions import (
+    MAX_TEXT,
     BallotForm,
     Outcome,
     Stage,
@@ -24,13 +26,27 @@ DARK_PATCHES = (2, 4, 8, 12, 16)
 BRIGHT_PATCHES = (253, 251, 247, 243, 239)
 """Gray values of the brightness check, on 0 and on 255."""
 
-Text = Annotated[str, Field(max_length=300)]
-Key = Annotated[str, Field(min_length=8, max_length=64)]
+_UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+"""Control characters, and halves of characters: a field that is full cuts an emoji in two. No
+database takes them, and a rating must not fail because of one."""
+
+
+def _storable(text: str) -> str:
+    return _UNSTORABLE.sub("", text)
+
+
+Text = Annotated[str, Field(max_length=300), AfterValidator(_storable)]
+Key = Annotated[str, Field(min_length=8, max_length=64, pattern="^[!-~]+$")]
+Position = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 async def _form_of(request: Request) -> dict[str, str]:
     form = await request.form()
-    return {name: value for name, value in form.items() if isinstance(value, str)}
+    return {
+        _storable(name)[:MAX_TEXT]: _storable(value)
+        for name, value in form.items()
+        if isinstance(value, str)
+    }
 
 
 # Read by the event loop; the route that stores them waits for the database in a thread of its own.
@@ -40,14 +56,14 @@ Answers = Annotated[dict[str, str], Depends(_form_of)]
 class PlaybackMessage(BaseModel):
     """A clip starts, or has ended."""
 
-    position: int = 0
+    position: Position = 0
     key: Key
 
 
 class BallotMessage(BaseModel):
     """A whole ballot."""
 
-    position: int
+    position: Position
     submission: Key
     ratings: dict[Text, int] = Field(max_length=50)
     attributes: dict[Text, list[Text]] = Field(default_factory=dict, max_length=50)
@@ -154,6 +170,7 @@ def _page(stage: Stage, definition: StudyDefinition, state: dict[str, Any], toke
             "base": f"/s/{token}",
             "scales": [asdict(scale) for scale in definition.dimensions],
             "rules": asdict(definition.session),
+            "contact": definition.contact,
             "none": NO_ATTRIBUTE,
             "other": OTHER_ATTRIBUTE,
             "state": state,

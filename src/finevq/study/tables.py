@@ -5,6 +5,8 @@
   what is rated.
 - A ballot has one rating per dimension; a rating lies within the scale.
 
+A change of these tables is a new version in `schema.py`.
+
 Times are seconds since 1970, UTC, by the server's clock.
 """
 
@@ -27,6 +29,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 class Base(DeclarativeBase):
     """Base of all tables."""
+
+
+class SchemaVersion(Base):
+    """Which version of these tables the database has; one row. See `schema.py`."""
+
+    __tablename__ = "schema_version"
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
 
 
 class Study(Base):
@@ -210,5 +219,7 @@ class QaRow(Base):
     answer: Mapped[str] = mapped_column(Text)
     options: Mapped[list[str]] = mapped_column(JSON)
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    group_number: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    """Pairs of one family with the same number share a set of options."""
     status: Mapped[str] = mapped_column(String(20), default="open")
     """open, accepted, edited or rejected."""

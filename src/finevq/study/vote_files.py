@@ -122,6 +122,8 @@ _IGNORED_WORDS = frozenset(
         "row",
     ]
 )
+MAX_VOTE = 1e9
+"""Larger numbers are a damaged file, and their squares are beyond what can be computed with."""
 _MISSING = frozenset(["", "nan", "na", "n/a", "#n/a", "null", "none", "-", "--", "?", "."])
 _DELIMITERS = ("\t", ";", "|", ",")
 _LEVEL_VOTES = {
@@ -315,6 +317,7 @@ def _from_wide(
         dimension = SINGLE_DIMENSION if columns.dimension is None else row[columns.dimension]
         collector = collectors.setdefault(dimension, _Collector())
         reference = "" if columns.reference is None else row[columns.reference]
+        _require_name(row[stimulus_column], f"row {number}", "stimulus")
         for index, subject in subjects.items():
             vote = _vote(row[index], f"row {number}, column {subject!r}")
             collector.add(row[stimulus_column], subject, vote, reference)
@@ -335,7 +338,9 @@ def _from_turned(
     for index, stimulus in enumerate(header):
         if index == subject_column:
             continue
+        _require_name(stimulus, f"column {index + 1}", "stimulus")
         for number, row in enumerate(body, start=2):
+            _require_name(row[subject_column], f"row {number}", "subject")
             vote = _vote(row[index], f"row {number}, column {stimulus!r}")
             collector.add(stimulus, row[subject_column], vote)
     return collector.table()
@@ -358,6 +363,8 @@ def _from_long(
     collectors: dict[str, _Collector] = {}
     for number, row in enumerate(body, start=2):
         reference = "" if columns.reference is None else row[columns.reference]
+        _require_name(row[columns.stimulus], f"row {number}", "stimulus")
+        _require_name(row[columns.subject], f"row {number}", "subject")
         for index in scores:
             dimension = SINGLE_DIMENSION if columns.score is not None else header[index]
             if columns.dimension is not None:
@@ -470,6 +477,11 @@ def _python_literals(text: str) -> dict[str, Any]:
     return values
 
 
+def _require_name(name: str, place: str, what: str) -> None:
+    if not name:
+        raise DatasetError(f"{place} does not name its {what}; fill the cell, or remove the votes")
+
+
 def _number(cell: str) -> float:
     """Return a number with a decimal point or comma; infinity where it is none."""
     try:
@@ -489,7 +501,7 @@ def _vote(cell: str, place: str) -> float:
     if word in _LEVEL_VOTES:
         return _LEVEL_VOTES[word]
     vote = _number(word)
-    if not math.isfinite(vote):
+    if not abs(vote) <= MAX_VOTE:
         raise DatasetError(
             f"{place}: {cell!r} is no vote; allowed are numbers, level words or nothing"
         )

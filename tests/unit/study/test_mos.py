@@ -80,6 +80,21 @@ def test_a_constant_subject_has_no_zscore_and_harms_nobody() -> None:
     np.testing.assert_allclose(with_constant, estimate(votes[:, [0, 2]], "zscore").quality)
 
 
+@pytest.mark.parametrize("method", ["bt500", "bias-bt500"])
+def test_one_who_never_voted_does_not_stand_in_for_all_who_would_be_rejected(method: str) -> None:
+    everybody = np.array([[5.0, 5.0], [1.0, 2.0], [2.0, 3.0]])[:, :, None]
+    with_absent = np.concatenate([everybody, np.full((3, 1, 1), np.nan)], axis=1)
+    ours = estimate(with_absent, method)
+    assert not ours.rejected.any()
+    np.testing.assert_array_equal(ours.quality, estimate(everybody, method).quality)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_interval_of_a_single_vote_is_unknown(method: str) -> None:
+    votes = np.array([[1.0, 2.0], [4.0, np.nan], [2.0, 3.0]])[:, :, None]
+    assert np.isnan(estimate(votes, method).ci95[1]).all()
+
+
 def test_the_papers_way_maps_zscores_to_0_100_and_drops_outlying_votes() -> None:
     generator = np.random.default_rng(0)
     truth = generator.integers(1, 6, 60).astype(float)

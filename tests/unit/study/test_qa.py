@@ -1,10 +1,11 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from finevq.errors import StudyError
-from finevq.study.labels import NO_DISTORTION, VideoLabels
+from finevq.study.labels import NO_DISTORTION, VideoLabels, read_labels
 from finevq.study.qa import FAMILIES, QaPair, build_pairs, check_pair, count_families
 from finevq.study.qa_audit import audit_pairs
 from finevq.study.qa_phrasing import PhrasingReport, rephrase
@@ -76,6 +77,19 @@ def test_a_solver_without_the_video_stays_at_chance() -> None:
         assert audit.accuracy - audit.chance <= 0.03, audit
 
 
+@pytest.mark.full
+def test_finevds_own_labels_give_pairs_that_cannot_be_guessed(shared: Path) -> None:
+    labels = read_labels(shared / "data" / "finevd" / "labels.csv")
+    assert min(video.mos[d] for video in labels for d in video.mos) < 0  # Z-scores on 0..100
+    pairs = build_pairs(labels, seed=1)
+    assert [(pair, problem) for pair in pairs if (problem := check_pair(pair))] == []
+    audits = audit_pairs(pairs)
+    assert [audit.family for audit in audits] == ["yes/no", "which exists", "which most"]
+    for audit in audits:
+        assert audit.num_pairs > 2000
+        assert audit.accuracy - audit.chance <= 0.03, audit
+
+
 def test_the_audit_finds_the_shortcuts_of_careless_options() -> None:
     generator = np.random.default_rng(0)
     # All six options and the answers as frequent as they are: the prior gives much away.
@@ -112,6 +126,18 @@ def _pair(**values: object) -> QaPair:
         (
             _pair(family="scoring", answer="It is 57.", facts={"dimension": "blur", "score": 57.5}),
             "must say 57.5",
+        ),
+        (
+            _pair(
+                family="scoring", answer="It is -1.64.", facts={"dimension": "blur", "score": -1.64}
+            ),
+            "",
+        ),
+        (
+            _pair(
+                family="scoring", answer="It is 1.64.", facts={"dimension": "blur", "score": -1.64}
+            ),
+            "must say -1.64",
         ),
         (
             _pair(

@@ -105,6 +105,10 @@ def rate(session: SubjectSession, **values: object) -> int:
 def test_stages_follow_each_other(store: Store) -> None:
     ((label, token),) = store.invite(1)
     session = SubjectSession(store, token)
+    with pytest.raises(StudyError, match="agree to it"):
+        session.answer_questionnaire({})
+    with pytest.raises(StudyError, match="before the first clip"):
+        session.start_playback(1, "playback-key")
     stages = [session.state()["stage"]]
     for step in (
         session.consent,
@@ -260,12 +264,40 @@ def test_a_break_is_forced_after_a_block_and_ends_by_itself(
         rate(session)
     assert session.state()["stage"] == "break"
     assert session.state()["seconds_left"] == pytest.approx(300)
+    with pytest.raises(StudyError, match="there is a break now"):
+        session.start_playback(5, "playback-in-the-break")
     clock.now += 301
     assert session.state()["stage"] == "rating"
     for _ in range(3):
         rate(session)
     assert session.state()["stage"] == "done"
     assert len(read_results(store).ballots) == 6
+
+
+def test_a_rating_undone_in_its_break_postpones_the_break(
+    session: SubjectSession, clock: Clock
+) -> None:
+    for _ in range(4):
+        last = rate(session)
+    assert session.state()["stage"] == "break"
+    assert session.state()["can_undo"]
+    assert session.undo() == last
+    assert session.state()["stage"] == "rating"
+    session.submit(form(last))
+    assert session.state()["stage"] == "break"
+    assert session.state()["seconds_left"] == pytest.approx(300)
+    clock.now += 301
+    assert session.state()["stage"] == "rating"
+
+
+def test_the_very_last_rating_can_be_replaced_too(session: SubjectSession, clock: Clock) -> None:
+    while session.state()["stage"] != "done":
+        last = rate(session)
+        clock.now += 301
+    assert session.state()["can_undo"]
+    assert session.undo() == last
+    session.submit(form(last, ratings={"blur": 1, "overall": 1}))
+    assert session.state()["stage"] == "done"
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,10 @@ def test_a_python_dataset_is_never_run(tmp_path: Path) -> None:
         ("{broken", "is damaged"),
         ("subject,score\nann,3\n", "needs columns stimulus, subject and score"),
         ("stimulus,reference,ann\na,x,1\na,y,2\n", "has two references"),
+        ("stimulus,ann,bob\n,4,5\nb,2,1\n", "row 2 does not name its stimulus"),
+        ("stimulus,subject,score\na,,4\n", "row 2 does not name its subject"),
+        ("subject,a,b\nann,4,5\n,2,1\n", "row 3 does not name its subject"),
+        ("stimulus,ann,bob\na,1e308,5\n", "'1e308' is no vote"),
     ],
 )
 def test_bad_files_say_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:

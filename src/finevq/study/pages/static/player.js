@@ -69,7 +69,8 @@ function showProgress() {
 }
 
 function message(heading, text, label, action) {
-  const box = element("section", { className: "message" }, element("h1", { textContent: heading }));
+  const title = element("h1", { textContent: heading, tabIndex: -1 });
+  const box = element("section", { className: "message" }, title);
   for (const line of [].concat(text)) box.append(typeof line === "string" ? element("p", { textContent: line }) : line);
   if (label) {
     const button = element("button", { textContent: label, id: "go" });
@@ -79,7 +80,9 @@ function message(heading, text, label, action) {
     button.focus();
   } else {
     show(box);
+    title.focus();  // so that a screen reader says where we are
   }
+  return box;
 }
 
 // --- where we are ---
@@ -95,7 +98,9 @@ function resume() {
   if (state.stage === "break") return showBreak();
   if (state.stage === "done") {
     if (document.fullscreenElement) document.exitFullscreen();
-    return message("That was all. Thank you!", ["All your ratings have arrived.", "You can close this window now."]);
+    const box = message("That was all. Thank you!", ["All your ratings have arrived. You can close this window now.",
+      ...(setup.contact ? [`Questions, or a wish to have your answers deleted: ${setup.contact}`] : [])]);
+    return offerUndo(box, "Rate the last clip again (Z)");
   }
   location.assign(setup.base);
 }
@@ -108,7 +113,8 @@ async function refresh(text = "") {
 
 function showBreak() {
   const clock = element("p", { className: "clock", role: "timer" });
-  message("Time for a break", ["Stand up, look into the distance, rest your eyes. You can go on in", clock]);
+  offerUndo(message("Time for a break", ["Stand up, look into the distance, rest your eyes. You can go on in", clock]),
+    "Rate the previous clip again (Z)");
   const end = performance.now() + state.seconds_left * 1000;
   const tick = () => {
     const left = Math.max(Math.ceil((end - performance.now()) / 1000), 0);
@@ -117,6 +123,13 @@ function showBreak() {
   };
   tick();
   timer = setInterval(tick, 500);
+}
+
+function offerUndo(box, label) {
+  if (!state.can_undo) return;
+  const undo = element("button", { type: "button", className: "plain", id: "undo", textContent: label });
+  undo.addEventListener("click", undoLast);
+  box.append(element("p", { className: "actions" }, undo));
 }
 
 // --- playing ---
@@ -319,12 +332,11 @@ function markProblems(isLoud) {
   const problems = setup.scales.map(problemOf);
   setup.scales.forEach((_, at) => { if (isLoud || !problems[at]) rowOf(at).classList.toggle("missing", Boolean(problems[at])); });
   const first = problems.findIndex(Boolean);
-  if (isLoud && first >= 0) {
-    document.getElementById("problem").textContent = problems[first][0].toUpperCase() + problems[first].slice(1) + ".";
-    activate(first, true);
-  } else if (first < 0) {
-    document.getElementById("problem").textContent = "";
-  }
+  const sentence = first < 0 ? "" : problems[first][0].toUpperCase() + problems[first].slice(1) + ".";
+  const line = document.getElementById("problem");
+  if (isLoud) line.textContent = sentence;
+  else if (line.textContent !== sentence) line.textContent = "";  // what it asked for has been done
+  if (isLoud && first >= 0) activate(first, true);
   return first < 0;
 }
 
@@ -377,6 +389,8 @@ document.addEventListener("keydown", (event) => {
   const isTyping = event.target.matches("input[type=text]");
   const button = document.getElementById("go");
   if (button && (event.key === " " || event.key === "Enter") && event.target !== button) { event.preventDefault(); button.click(); return; }
+  const undo = document.getElementById("undo");
+  if (undo && !undo.disabled && !isTyping && event.key.toLowerCase() === "z") { event.preventDefault(); undoLast(); return; }
   if (!draft || !document.querySelector(".ballot")) return;
   if (event.key === "Enter" && !event.target.matches("button")) { event.preventDefault(); submit(); return; }
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
@@ -394,7 +408,6 @@ document.addEventListener("keydown", (event) => {
     setLevel(active, level);
     if (!problemOf(scale) && active + 1 < setup.scales.length) activate(active + 1, true); else activate(active, true);
   } else if (key === "p" && !document.getElementById("again").disabled) { play(); }
-  else if (key === "z") { undoLast(); }
   else if (scale.attributes.length) {
     const word = [setup.none, ...scale.attributes, setup.other][CHIP_KEYS.indexOf(key)];
     if (!word || CHIP_KEYS.indexOf(key) < 0) return;
