@@ -86,18 +86,24 @@ def at_least(picture: Picture, side: int) -> Picture:
     return np.asarray(cv2.resize(picture, None, fx=factor, fy=factor), np.uint8)
 
 
+PARTS = {
+    "whole 192": squashed(192),
+    "whole 256": squashed(256),
+    "whole 384": squashed(384),
+    "crop 224": crops(224, 1),
+    "crop 320": crops(320, 1),
+    "3 crops 320": crops(320, 3),
+    "fragments 7 x 32": fragments(7, 32),
+    "fragments 10 x 32": fragments(10, 32),
+}
+MIXTURES = [
+    ("whole 256", "crop 320"),
+    ("whole 256", "3 crops 320"),
+    ("whole 256", "fragments 10 x 32"),
+]
 VIEWS = {
-    "whole 192": [squashed(192)],
-    "whole 256": [squashed(256)],
-    "whole 384": [squashed(384)],
-    "crop 224": [crops(224, 1)],
-    "crop 320": [crops(320, 1)],
-    "3 crops 320": [crops(320, 3)],
-    "fragments 7 x 32": [fragments(7, 32)],
-    "fragments 10 x 32": [fragments(10, 32)],
-    "whole 256 + crop 320": [squashed(256), crops(320, 1)],
-    "whole 256 + 3 crops 320": [squashed(256), crops(320, 3)],
-    "whole 256 + fragments 10 x 32": [squashed(256), fragments(10, 32)],
+    **{name: [part] for name, part in PARTS.items()},
+    **{" + ".join(names): [PARTS[name] for name in names] for names in MIXTURES},
 }
 
 
