@@ -74,7 +74,7 @@ set with `finevq evaluate` before you rely on it.
 {% for key, value in best.items() -%}
 | {{ key }} | {{ "%.4f"|format(value) }} | {{ "%.4f"|format(floors[key]) if key in floors }} |
 {% endfor %}
-{{ meanings }} A constant answer has no rank correlation.
+{{ meanings }}
 {% if not learns_words %}
 **This stage taught scores alone.** Levels, yes/no answers and descriptions come from weights that
 have moved since words were last learnt: use the scores, or teach words again (`finevq train qa`,
@@ -88,7 +88,7 @@ _MEANINGS = {
     "loss": "loss: cross-entropy of a token.",
     "accuracy": "accuracy: share of whole answers.",
     "error": "error: mean absolute error of scores in units of the scale.",
-    "srcc": "srcc: mean of the dimensions' rank correlations.",
+    "srcc": "srcc: mean of the dimensions' rank correlations; a constant answer has none.",
 }
 
 
