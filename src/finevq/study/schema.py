@@ -3,8 +3,11 @@
 | version | since | what changed |
 | --- | --- | --- |
 | 1 | 0.1.0 | submission ids and playback keys were unique in the whole database |
-| 2 | after 0.1.0 | they are unique for what is rated; pairs under revision keep their group; the |
-| | | version is noted in the database |
+| 2 | after 0.1.0 | they are unique for what is rated; the version is noted in the database |
+| 3 | after 0.1.0 | pairs under revision keep their group |
+
+What notes no version counts as 1, whatever it has of the later ones: every step looks first whether
+it is needed.
 
 A database is backed up before it is changed, then changed in one transaction: whole or not at all.
 A server that still runs on it goes on afterwards. What is older or newer than this code knows is
@@ -34,11 +37,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from finevq.errors import StudyError
 from finevq.study.tables import Base, SchemaVersion, Study
 
-CURRENT_VERSION = 2
+CURRENT_VERSION = 3
 LOCK_SECONDS = 30
 """How long a change waits for those who use the database."""
 _PAIRS = (("ballot", "submission"), ("playback", "key"))
-"""Version 2: columns that are unique per presentation."""
+"""Since version 2: columns that are unique per presentation."""
 _ADD_GROUP = "ALTER TABLE qa_pair ADD COLUMN group_number INTEGER NOT NULL DEFAULT 0"
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from finevq.study.definition import NO_ATTRIBUTE, OTHER_ATTRIBUTE, StudyDefinition
 from finevq.study.rendering import render
@@ -35,7 +35,12 @@ def _storable(text: str) -> str:
     return _UNSTORABLE.sub("", text)
 
 
-Text = Annotated[str, Field(max_length=300), AfterValidator(_storable)]
+# Before the check of the type, which takes half a character for no text.
+Text = Annotated[
+    str,
+    Field(max_length=300),
+    BeforeValidator(lambda value: _storable(value) if isinstance(value, str) else value),
+]
 Key = Annotated[str, Field(min_length=8, max_length=64, pattern="^[!-~]+$")]
 Position = Annotated[int, Field(ge=0, le=1_000_000)]
 
