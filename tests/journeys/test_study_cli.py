@@ -335,6 +335,33 @@ def test_a_clip_that_cannot_be_read_leaves_no_half_study(videos: Path, tmp_path:
     assert (tmp_path / "new").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff\xfe", "CSV file in UTF-8"),
+        (b"path,name\ngone.mp4,a\n", r"lists gone\.mp4, which is no file"),
+        (b"name,path\na\n", "is no file"),
+        (b"file\na.mp4\n", "needs a column 'path'"),
+    ],
+)
+def test_a_manifest_that_is_none_says_why(tmp_path: Path, content: bytes, message: str) -> None:
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_bytes(content)
+    with pytest.raises(DatasetError, match=message):
+        _run("create", tmp_path / "new", "--videos", manifest)
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_empty_password_file_locks_nobody_out(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("\n")
+    with pytest.raises(StudyError, match="is empty; write the password"):
+        _run(
+            *("create", tmp_path / "new", "--videos", videos),
+            *("--password-file", tmp_path / "password"),
+        )
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_misspelled_setting_is_found(videos: Path, tmp_path: Path) -> None:
     config = tmp_path / "study.yaml"
     config.write_text("sesion: {}\n")

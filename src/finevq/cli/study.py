@@ -40,7 +40,7 @@ def create(
     """Measure the clips, make them playable, and set up the database."""
     from finevq.settings import load_settings
     from finevq.study.definition import load_values
-    from finevq.study.folder import create_study
+    from finevq.study.folder import create_study, read_secret
 
     created = create_study(
         name,
@@ -48,7 +48,7 @@ def create(
         load_values(config) if config else {},
         load_settings(),
         database=database,
-        password=password_file.read_text().strip() if password_file else None,
+        password=read_secret(password_file) if password_file else None,
         on_clip=lambda clip: print(
             f"{clip.name}: {clip.how}"
             + (f", at least {clip.psnr_db} dB" if clip.psnr_db is not None else "")
@@ -104,9 +104,9 @@ def password(
     """Set a new password for the experimenter's pages."""
     import secrets
 
-    from finevq.study.folder import open_study
+    from finevq.study.folder import open_study, read_secret
 
-    secret = password_file.read_text().strip() if password_file else secrets.token_urlsafe(9)
+    secret = read_secret(password_file) if password_file else secrets.token_urlsafe(9)
     store = open_study(folder)
     store.set_password(secret)
     store.close()

@@ -197,6 +197,8 @@ def load_values(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is no text in UTF-8") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is no YAML: {error}") from None
     if values is not None and not isinstance(values, Mapping):
@@ -263,8 +265,16 @@ def _folder_rows(folder: Path) -> list[dict[str, str]]:
 
 
 def _manifest_rows(manifest: Path) -> list[dict[str, str]]:
-    with manifest.open(encoding="utf-8-sig", newline="") as file:
-        rows = [{k.lower(): v for k, v in row.items() if k} for row in csv.DictReader(file)]
+    try:
+        with manifest.open(encoding="utf-8-sig", newline="") as file:
+            rows = [
+                {k.lower(): v or "" for k, v in row.items() if k} for row in csv.DictReader(file)
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(
+            f"{manifest} cannot be read as a manifest, which is a CSV file in UTF-8 ({error}); "
+            "to rate single videos, put them into a folder"
+        ) from None
     if not rows:
         raise NoVideosFoundError(f"the manifest {manifest} lists nothing")
     if "path" not in rows[0]:

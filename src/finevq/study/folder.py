@@ -135,6 +135,21 @@ def open_study(folder: Path) -> Store:
     return store
 
 
+def read_secret(path: Path) -> str:
+    """Return the password or key that a file holds, without the space around it.
+
+    Raises:
+        StudyError: the file cannot be read, or holds nothing.
+    """
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path} cannot be read: {error}") from None
+    if not secret:
+        raise StudyError(f"{path} is empty; write the password or key into it")
+    return secret
+
+
 def _prepare_clips(
     folder: Path,
     specs: Sequence[ClipSpec],
