@@ -218,12 +218,13 @@ def qa(
     ] = False,
 ) -> None:
     """Build question-answer pairs, check them, and audit them for shortcuts."""
+    from finevq.study.folder import read_secret
     from finevq.study.qa import FAMILIES
     from finevq.study.qa_building import BuildOptions, build, write_pairs
     from finevq.study.qa_phrasing import Endpoint
 
     speaker = (
-        Endpoint(url=endpoint, model=model, key=key_file.read_text().strip() if key_file else "")
+        Endpoint(url=endpoint, model=model, key=read_secret(key_file) if key_file else "")
         if endpoint
         else None
     )
