@@ -29,6 +29,10 @@ _FEWEST_PRESENT = 5
 """Validation samples with an attribute, for it to take part in the common threshold."""
 _ENOUGH_PRESENT = 40
 """Validation samples with an attribute, for it to have a threshold of its own."""
+_EVEN_ODDS = 0.5
+_WORTH_NAMING = 1.5
+"""How many times as good as always saying yes an attribute's F1 must be at its threshold. What is
+not recognised is best not named: its threshold would be so low that clean clips pass."""
 
 
 def fit_temperatures(
@@ -58,7 +62,7 @@ def fit_thresholds(
     """Find from which probability a dimension is called distorted and an attribute present.
 
     Dimensions each by the best balanced accuracy, attributes by the best F1: each by itself where
-    enough samples have it, the rest all together.
+    enough samples have it, the rest all together. Those that are not recognised need even odds.
 
     Args:
         predictions: On validation samples.
@@ -81,8 +85,12 @@ def fit_thresholds(
     ]
     common = _common_threshold([(t, yes) for t, yes in known if t.sum() >= _FEWEST_PRESENT])
     for name, (truth, yes) in zip(ALL_ATTRIBUTES, known, strict=True):
-        is_enough = truth.sum() >= _ENOUGH_PRESENT
-        thresholds[name] = _best_threshold(yes, truth, f1_score) if is_enough else common
+        thresholds[name] = common
+        if truth.sum() >= _ENOUGH_PRESENT:
+            own = _best_threshold(yes, truth, f1_score)
+            always = f1_score(truth, np.ones_like(truth))
+            is_seen = f1_score(truth, yes >= own) >= _WORTH_NAMING * always
+            thresholds[name] = own if is_seen else _EVEN_ODDS
     return thresholds
 
 

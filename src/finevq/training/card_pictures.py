@@ -123,7 +123,7 @@ def _confusion(facts: CardFacts) -> Any:  # noqa: ANN401
         range(len(names)), [f"{n} ({int(c)})" for n, c in zip(names, counts, strict=True)]
     )
     axes.tick_params(axis="y", labelsize=7)
-    axes.set_xlabel("attribute farthest above its threshold", fontsize=9, color=_SOFT)
+    axes.set_xlabel("most probable attribute that is named", fontsize=9, color=_SOFT)
     axes.set_ylabel("severest attribute of the clip (clips)", fontsize=9, color=_SOFT)
     axes.set_title("Which attribute is seen, on test clips", fontsize=10, color=_INK, loc="left")
     figure.colorbar(image, ax=axes, shrink=0.6, label="share of the row")
@@ -140,19 +140,20 @@ def _worst_attributes(samples: Sequence[TrainingSample]) -> list[str]:
 
 
 def _named_attributes(facts: CardFacts) -> list[str]:
-    """Return the attribute that passes its threshold by the largest factor, clip by clip."""
+    """Return the most probable of the attributes that pass their thresholds, clip by clip."""
     temperature = facts.temperatures.get(Family.ATTRIBUTE, 1.0)
-    odds = np.stack(
+    yes = np.stack(
         [
             facts.predictions.probabilities(questions.attribute(name), temperature)[:, 0]
-            / facts.thresholds.get(name, 0.5)
             for name in ALL_ATTRIBUTES
         ],
         axis=1,
     )
-    best = odds.argmax(axis=1)
+    thresholds = np.array([facts.thresholds.get(name, 0.5) for name in ALL_ATTRIBUTES])
+    named = np.where(yes >= thresholds, yes, 0.0)
+    best = named.argmax(axis=1)
     return [
-        ALL_ATTRIBUTES[column] if odds[row, column] >= 1 else NO_FAULT
+        ALL_ATTRIBUTES[column] if named[row, column] > 0 else NO_FAULT
         for row, column in enumerate(best)
     ]
 

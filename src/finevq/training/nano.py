@@ -402,6 +402,9 @@ def _release(
     if still_samples:
         metrics["test_stills"] = {
             "count": len(still_samples),
+            "srcc_severity_with_clips": measures.severity_correlations(
+                on_all, with_stills["test"].samples
+            ),
             "srcc_severity": measures.severity_correlations(on_stills, still_samples),
             "ceiling_of_severity": measures.score_as_severity(still_samples),
             "attributes": measures.attribute_measures(on_stills, still_samples, calibration),
