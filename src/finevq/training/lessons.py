@@ -132,7 +132,7 @@ def _attribute_lessons(
 
 def _absent_attributes(sample: TrainingSample) -> list[str]:
     severities = sample.severities or {}
-    return [name for name in ALL_ATTRIBUTES if severities.get(name, 0.0) < PRESENT_SEVERITY / 3]
+    return [name for name in ALL_ATTRIBUTES if severities.get(name, 0.0) < _SURELY_ABSENT]
 
 
 def _attribute(name: str, severity: float, weight: float) -> Lesson:

@@ -3,7 +3,7 @@
 Each number stands beside the floor that a model without eyes would reach.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,14 +65,9 @@ def severity_correlations(
 
     Severity is what was done to the clip; MOS adds what people make of it.
     """
-    result = {}
-    for dimension in FAULT_DIMENSIONS:
-        severity = np.array([_severity(sample, dimension) for sample in samples])
-        if not severity.any():
-            continue  # as that of time in stills
-        scores = predictions.scores_of(questions.rating(dimension))
-        result[str(dimension)] = srcc(scores, -severity)
-    return result
+    return _against_severity(
+        lambda dimension: predictions.scores_of(questions.rating(dimension)), samples
+    )
 
 
 def residual_correlations(
@@ -171,11 +166,18 @@ def score_as_severity(samples: Sequence[TrainingSample]) -> dict[str, float]:
 
     Most samples have severity 0 and are tied; their MOS still differ by source and other faults.
     """
+    return _against_severity(lambda dimension: _mos(samples, dimension), samples)
+
+
+def _against_severity(
+    scores_of: Callable[[Dimension], NDArray[np.float64]], samples: Sequence[TrainingSample]
+) -> dict[str, float]:
+    """Return SRCC of scores with negated severity, where a dimension has faults at all."""
     result = {}
     for dimension in FAULT_DIMENSIONS:
         severity = np.array([_severity(sample, dimension) for sample in samples])
-        if severity.any():
-            result[str(dimension)] = srcc(_mos(samples, dimension), -severity)
+        if severity.any():  # not that of time in stills
+            result[str(dimension)] = srcc(scores_of(dimension), -severity)
     return result
 
 

@@ -16,6 +16,7 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from finevq.datasets.degradations.labels import FINEVD_SCALE, OVERALL_WEIGHTS
 from finevq.training.joint_stage import EncodedSet
 from finevq.training.samples import TrainingSample
 from finevq.vocabulary import Dimension
@@ -25,10 +26,6 @@ _STRENGTH = 3000.0
 3,000, .789 at 10,000: the stronger of two that are equally good."""
 _FARTHEST = 6.0
 """Standard deviations; a feature beyond counts as so far, or ruined clips would leave the scale."""
-_TEMPORAL_SHARE = 0.85
-"""How much of the scale a ruined temporal dimension takes, which pictures cannot show; as in
-finevq.datasets.degradations.labels.OVERALL_WEIGHTS."""
-_RUINED = 12.0
 
 
 class OpinionReader:
@@ -77,8 +74,10 @@ def with_probable_opinions(
 
 def _with_opinion(sample: TrainingSample, opinion: float) -> TrainingSample:
     severity = (sample.dimension_severities or {}).get(Dimension.TEMPORAL, 0.0)
-    of_pictures = max(opinion - _RUINED, 0.0)
-    opinion = min(opinion, _RUINED) + of_pictures * (1.0 - _TEMPORAL_SHARE * severity)
+    ruined = FINEVD_SCALE.ruined
+    of_pictures = max(opinion - ruined, 0.0)
+    fall = OVERALL_WEIGHTS[Dimension.TEMPORAL] * severity  # which pictures cannot show
+    opinion = min(opinion, ruined) + of_pictures * (1.0 - fall)
     overall = 0.5 * (sample.mos[Dimension.OVERALL] + opinion)
     return replace(sample, mos={**sample.mos, Dimension.OVERALL: overall})
 

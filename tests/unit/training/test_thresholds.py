@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from finevq.prompts import questions
+from finevq.prompts.questions import Family
+from finevq.training.calibrate import fit_thresholds
+from finevq.training.lessons import all_questions
+from finevq.training.measures import score_as_severity, severity_correlations
+from finevq.training.predictions import Predictions
+from finevq.training.samples import TrainingSample
+from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, Dimension
+
+COUNT = 400
+
+
+def _sample(index: int) -> TrainingSample:
+    # Every fourth is shaken, every fifth has moire; blur grows from sample to sample.
+    blur = index / COUNT
+    severities = {"shake": 0.5 * (index % 4 == 0), "moire": 0.5 * (index % 5 == 0)}
+    return TrainingSample(
+        path="x",
+        group="x",
+        split="validation",
+        mos={**dict.fromkeys(DIMENSIONS, 50.0), Dimension.BLUR: 70 - 50 * blur},
+        severities=severities,
+        dimension_severities={**dict.fromkeys(FAULT_DIMENSIONS, 0.0), Dimension.BLUR: blur},
+        distorted={dimension: index % 2 == 0 for dimension in FAULT_DIMENSIONS},
+        most_impactful="none",
+    )
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[TrainingSample]:
+    return [_sample(index) for index in range(COUNT)]
+
+
+def _predictions(yes: dict[str, np.ndarray]) -> Predictions:
+    """Answers of a model that rates blur rightly and says yes to attributes as given."""
+    asked = tuple(all_questions())
+    scores = np.full((COUNT, len(asked)), 50.0)
+    scores[:, asked.index(questions.rating(Dimension.BLUR))] = np.linspace(70, 20, COUNT)
+    likelihoods = {}
+    for question in asked:
+        chances = np.full((COUNT, max(len(question.choices), 2)), 0.5)
+        if question.attribute in yes:
+            share = yes[question.attribute]
+            chances = np.stack([share, 1 - share], axis=1)
+        likelihoods[question] = np.log(chances)
+    return Predictions(asked, scores, likelihoods)
+
+
+def test_what_is_seen_gets_its_threshold_and_what_is_not_even_odds(samples: list[TrainingSample]):
+    seen = np.where(np.arange(COUNT) % 4 == 0, 0.3, 0.1)
+    unseen = np.random.default_rng(0).uniform(0.05, 0.25, COUNT)
+    predictions = _predictions({"shake": seen, "moire": unseen})
+    thresholds = fit_thresholds(predictions, samples, {Family.ATTRIBUTE: 1.0})
+    assert 0.1 < thresholds["shake"] <= 0.3
+    assert thresholds["moire"] == 0.5
+
+
+def test_severity_is_compared_where_a_dimension_has_faults(samples: list[TrainingSample]):
+    predictions = _predictions({})
+    assert severity_correlations(predictions, samples) == {"blur": pytest.approx(1.0)}
+    assert score_as_severity(samples) == {"blur": pytest.approx(1.0)}
+
+
+def test_a_part_of_the_answers_is_the_answers_of_those_samples():
+    predictions = _predictions({"shake": np.linspace(0.1, 0.9, COUNT)})
+    part = predictions.part(range(10, 30))
+    question = questions.attribute("shake")
+    assert len(part) == 20
+    expected = predictions.probabilities(question)[10:30]
+    np.testing.assert_array_equal(part.probabilities(question), expected)
+    rating = questions.rating(Dimension.BLUR)
+    np.testing.assert_array_equal(part.scores_of(rating), predictions.scores_of(rating)[10:30])
