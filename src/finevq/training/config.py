@@ -120,6 +120,13 @@ class NanoTrainingConfig:
 
     data: DataConfig
     encoder: EncoderStageConfig = field(default_factory=EncoderStageConfig)
+    encoder_again: EncoderStageConfig = field(
+        default_factory=lambda: EncoderStageConfig(
+            rounds=10, batch_size=32, human_batch_size=8, human_weight=0.35, learning_rate=2e-4
+        )
+    )
+    """The same again, with the opinions that a reader of the first pass has of every picture, so
+    that photographs need not be shown so often. 0 rounds: without."""
     motion: MotionStageConfig = field(default_factory=MotionStageConfig)
     alignment: AlignmentStageConfig = field(default_factory=AlignmentStageConfig)
     joint: JointStageConfig = field(default_factory=JointStageConfig)

@@ -11,7 +11,7 @@ import json
 import logging
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from finevq.training.alignment_stage import train_alignment
 from finevq.training.calibrate import calibration_errors, fit_temperatures, fit_thresholds
 from finevq.training.card import write_card
 from finevq.training.card_pictures import CardFacts, draw_card
-from finevq.training.config import NanoTrainingConfig
+from finevq.training.config import EncoderStageConfig, NanoTrainingConfig
 from finevq.training.encoder_stage import StillSets, train_encoder
 from finevq.training.features import Features, FeatureStore
 from finevq.training.joint_stage import EncodedSet, train_joint
@@ -112,8 +112,11 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
     _fit_standardization(model, [part for (split, _), part in sets.items() if split == "train"])
     learnt_from = _joined(sets["train", False], data.stills.get("train"), config.seed)
     if ("train", True) in sets:
-        reader = OpinionReader(sets["train", True])
-        learnt_from = with_probable_opinions(learnt_from, reader, (config.mos_low, config.mos_high))
+        reader = _opinion_reader(sets["train", True].views, sets["train", True].samples)
+        judged = with_probable_opinions(
+            learnt_from.samples, learnt_from.views, reader, (config.mos_low, config.mos_high)
+        )
+        learnt_from = replace(learnt_from, samples=judged)
     train_alignment(
         model,
         learnt_from,
@@ -146,39 +149,93 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
 def _teach_encoder(
     model: FineVQ, config: NanoTrainingConfig, settings: Settings, output: Path
 ) -> list[dict[str, float]]:
-    """Fine-tune the image encoder on stills and photographs, where there are stills."""
-    stage, encoder = config.encoder, _frozen_encoder(model)
+    """Fine-tune the image encoder on stills and photographs, where there are stills.
+
+    Twice: the second time with what a reader of the first encoder says that people would say.
+    """
     if config.data.stills is None:
         _log.warning("no stills (data.stills): the image encoder keeps its ImageNet weights")
         return []
-    finished = output / "state" / "encoder_weights.pt"
-    if finished.exists():
-        saved = torch.load(finished, map_location="cpu", weights_only=True)
-        encoder.load_state_dict(saved["weights"])
-        return list(saved["history"])
     stills = synthetic_samples(config.data.stills)
     photographs = without_held_out_sources(human_samples(config), stills)
 
     still_set = partial(_still_set, model, config=config, settings=settings)
-    clips = still_set(stills, "train", stage.crops)
-    validation_clips = still_set(stills, "validation", stage.crops)
+    first = config.encoder
+    clips = still_set(stills, "train", first.crops)
+    validation_clips = still_set(stills, "validation", first.crops)
     if clips is None or validation_clips is None:
         raise DatasetError(f"{config.data.stills} has no picture in train or in validation")
+    sets = StillSets(
+        clips=clips,
+        photographs=still_set(photographs, "train", first.human_crops),
+        validation_clips=validation_clips.part(range(min(len(validation_clips), 480))),
+        validation_photographs=still_set(photographs, "validation", first.human_crops),
+    )
+    history = _encoder_pass(model, sets, first, config.seed, output / "state" / "encoder")
+    if config.encoder_again.rounds and sets.photographs is not None:
+        judged = _judged(model, clips, photographs, config, settings)
+        history += _encoder_pass(
+            model,
+            replace(sets, clips=replace(clips, samples=judged)),
+            config.encoder_again,
+            config.seed + 1,
+            output / "state" / "encoder_again",
+        )
+    return history
+
+
+def _encoder_pass(
+    model: FineVQ, sets: StillSets, stage: EncoderStageConfig, seed: int, state: Path
+) -> list[dict[str, float]]:
+    """Train the image encoder, or take what an earlier run came to.
+
+    Args:
+        model: Its image encoder is trained.
+        sets: Training and validation.
+        stage: The pass.
+        seed: Of the pass.
+        state: Beginning of the names of two files: the state, and the weights once finished.
+    """
+    encoder = _frozen_encoder(model)
+    finished = state.with_name(f"{state.name}_weights.pt")
+    if finished.exists():
+        saved = torch.load(finished, map_location="cpu", weights_only=True)
+        encoder.load_state_dict(saved["weights"])
+        return list(saved["history"])
     history = train_encoder(
         encoder,
         model.config.image_encoder,
-        StillSets(
-            clips=clips,
-            photographs=still_set(photographs, "train", stage.human_crops),
-            validation_clips=validation_clips.part(range(min(len(validation_clips), 480))),
-            validation_photographs=still_set(photographs, "validation", stage.human_crops),
-        ),
+        sets,
         stage,
-        seed=config.seed,
-        state=output / "state" / "encoder.pt",
+        seed=seed,
+        state=state.with_suffix(".pt"),
     )
     torch.save({"weights": encoder.state_dict(), "history": history}, finished)
     return history
+
+
+def _judged(
+    model: FineVQ,
+    stills: StillSet,
+    photographs: Sequence[TrainingSample],
+    config: NanoTrainingConfig,
+    settings: Settings,
+) -> list[TrainingSample]:
+    """Return the stills with what people would probably say of each."""
+    store = FeatureStore(config.data.cache, model.config, _frozen_encoder(model), settings)
+    training = [sample for sample in photographs if sample.split == "train"]
+    rows = _with_features(store, training, config, mirrored=True)
+    views = np.stack([[kept.views for kept in variants] for _, variants in rows])
+    reader = _opinion_reader(torch.from_numpy(views), [sample for sample, _ in rows])
+    encoded = torch.from_numpy(store.encode_stills(stills, config.data.workers))
+    crops_as_frames = encoded[:, :, :, 0].transpose(1, 2).unsqueeze(1)  # (N, 1, views, crops, ...)
+    return with_probable_opinions(
+        stills.samples, crops_as_frames, reader, (config.mos_low, config.mos_high)
+    )
+
+
+def _opinion_reader(views: torch.Tensor, photographs: Sequence[TrainingSample]) -> OpinionReader:
+    return OpinionReader(views, [sample.mos[Dimension.OVERALL] for sample in photographs])
 
 
 def _still_set(

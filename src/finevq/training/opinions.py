@@ -17,7 +17,6 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from finevq.datasets.degradations.labels import FINEVD_SCALE, OVERALL_WEIGHTS
-from finevq.training.joint_stage import EncodedSet
 from finevq.training.samples import TrainingSample
 from finevq.vocabulary import Dimension
 
@@ -32,44 +31,47 @@ class OpinionReader:
     """Ridge regression from mean features of both views to people's overall score.
 
     Args:
-        photographs: With people's opinions, of the training folds.
+        views: (N, variants, views, F, features) of photographs of the training folds.
+        opinions: (N,), on the MOS scale.
     """
 
-    def __init__(self, photographs: EncodedSet) -> None:
-        variants = range(photographs.views.shape[1])
-        features = np.concatenate([_mean_features(photographs, variant) for variant in variants])
-        opinions = [sample.mos[Dimension.OVERALL] for sample in photographs.samples]
+    def __init__(self, views: Tensor, opinions: Sequence[float]) -> None:
+        variants = range(views.shape[1])
+        features = np.concatenate([_mean_features(views, variant) for variant in variants])
         self._scaler = StandardScaler().fit(features)
         self._ridge = Ridge(_STRENGTH).fit(
             self._scaler.transform(features), np.tile(opinions, len(variants))
         )
 
-    def __call__(self, data: EncodedSet) -> NDArray[np.float64]:
+    def __call__(self, views: Tensor) -> NDArray[np.float64]:
         """Return what people would probably say of each sample (N,), on the MOS scale."""
-        features = self._scaler.transform(_mean_features(data, 0)).clip(-_FARTHEST, _FARTHEST)
+        features = self._scaler.transform(_mean_features(views, 0)).clip(-_FARTHEST, _FARTHEST)
         opinions: NDArray[np.float64] = self._ridge.predict(features)
         return opinions
 
 
 def with_probable_opinions(
-    clips: EncodedSet, reader: OpinionReader, mos_range: tuple[float, float]
-) -> EncodedSet:
-    """Move each clip's overall score half way to what people would probably say of its pictures.
+    samples: Sequence[TrainingSample],
+    views: Tensor,
+    reader: OpinionReader,
+    mos_range: tuple[float, float],
+) -> list[TrainingSample]:
+    """Move each sample's overall score half way to what people would probably say of its pictures.
 
     The rules of synthesis know what was done, the reader how good the picture was before and how
     people take it. Faults of time, which it cannot see, lower its opinion by their severity.
 
     Args:
-        clips: With known faults.
+        samples: With known faults.
+        views: (N, variants, views, F, features): theirs.
         reader: Fitted on training photographs.
         mos_range: Opinions beyond are taken as its ends.
     """
-    opinions = reader(clips).clip(*mos_range)
-    samples = [
+    opinions = reader(views).clip(*mos_range)
+    return [
         _with_opinion(sample, float(opinion))
-        for sample, opinion in zip(clips.samples, opinions, strict=True)
+        for sample, opinion in zip(samples, opinions, strict=True)
     ]
-    return replace(clips, samples=samples)
 
 
 def _with_opinion(sample: TrainingSample, opinion: float) -> TrainingSample:
@@ -82,10 +84,8 @@ def _with_opinion(sample: TrainingSample, opinion: float) -> TrainingSample:
     return replace(sample, mos={**sample.mos, Dimension.OVERALL: overall})
 
 
-def _mean_features(data: EncodedSet, variant: int) -> NDArray[np.float32]:
+def _mean_features(views: Tensor, variant: int) -> NDArray[np.float32]:
     """Return (N, views x features), averaged over frames."""
-    parts: Sequence[Tensor] = [
-        rows.float().mean(dim=2).flatten(1) for rows in data.views[:, variant].split(512)
-    ]
-    means: NDArray[np.float32] = torch.cat(list(parts)).numpy()
+    parts = [rows.float().mean(dim=2).flatten(1) for rows in views[:, variant].split(512)]
+    means: NDArray[np.float32] = torch.cat(parts).numpy()
     return means

@@ -2,22 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from finevq.training.joint_stage import EncodedSet
 from finevq.training.opinions import OpinionReader, with_probable_opinions
 from finevq.training.samples import TrainingSample
 from finevq.vocabulary import FAULT_DIMENSIONS, Dimension
 
 
-def _photographs(views: torch.Tensor, opinions: torch.Tensor) -> EncodedSet:
-    samples = [
-        TrainingSample(path="x", group="x", split="train", mos={Dimension.OVERALL: float(opinion)})
-        for opinion in opinions
-    ]
-    return EncodedSet(samples, views, torch.zeros(len(views), 1, 1, 4))
-
-
-def _clip(views: torch.Tensor, temporal: float) -> EncodedSet:
-    sample = TrainingSample(
+def _sample(temporal: float) -> TrainingSample:
+    return TrainingSample(
         path="x",
         group="x",
         split="train",
@@ -25,7 +16,11 @@ def _clip(views: torch.Tensor, temporal: float) -> EncodedSet:
         severities={},
         dimension_severities={**dict.fromkeys(FAULT_DIMENSIONS, 0.0), Dimension.TEMPORAL: temporal},
     )
-    return EncodedSet([sample], views, torch.zeros(1, 1, 1, 4))
+
+
+def _judged(temporal: float, views: torch.Tensor, reader: OpinionReader) -> TrainingSample:
+    (sample,) = with_probable_opinions([_sample(temporal)], views, reader, (9.8, 77.6))
+    return sample
 
 
 @pytest.fixture(scope="module")
@@ -34,28 +29,25 @@ def reader() -> OpinionReader:
     generator = torch.Generator().manual_seed(0)
     views = torch.randn(2000, 1, 2, 3, 10, generator=generator).half()
     opinions = 50 + 40 * views[:, 0, 0, :, 0].float().mean(1)
-    return OpinionReader(_photographs(views, opinions))
+    return OpinionReader(views, opinions.tolist())
 
 
 def test_opinions_of_unseen_pictures_are_in_order(reader: OpinionReader):
     views = torch.randn(200, 1, 2, 3, 10, generator=torch.Generator().manual_seed(1)).half()
     opinions = 50 + 40 * views[:, 0, 0, :, 0].float().mean(1)
-    read = reader(_photographs(views, opinions))
+    read = reader(views)
     assert np.corrcoef(read, opinions.numpy())[0, 1] > 0.98
 
 
 def test_overall_moves_half_way_and_the_other_dimensions_stay(reader: OpinionReader):
     views = torch.zeros(1, 1, 2, 3, 10).half()  # an average picture
-    opinion = float(reader(_clip(views, 0.0))[0])
-    (sample,) = with_probable_opinions(_clip(views, 0.0), reader, (9.8, 77.6)).samples
+    opinion = float(reader(views)[0])
+    sample = _judged(0.0, views, reader)
     assert sample.mos[Dimension.OVERALL] == pytest.approx((40.0 + opinion) / 2)
     assert sample.mos[Dimension.BLUR] == 33.0
 
 
 def test_a_fault_of_time_lowers_what_pictures_cannot_show(reader: OpinionReader):
     views = torch.zeros(1, 1, 2, 3, 10).half()
-    still, shaken = (
-        with_probable_opinions(_clip(views, severity), reader, (9.8, 77.6)).samples[0]
-        for severity in (0.0, 1.0)
-    )
+    still, shaken = (_judged(severity, views, reader) for severity in (0.0, 1.0))
     assert shaken.mos[Dimension.OVERALL] < still.mos[Dimension.OVERALL] - 10
