@@ -27,6 +27,11 @@ DIMENSIONS: tuple[Dimension, ...] = tuple(Dimension)
 FAULT_DIMENSIONS: tuple[Dimension, ...] = tuple(d for d in Dimension if d is not Dimension.OVERALL)
 """The five that have attributes of their own; overall is what they add up to."""
 
+PICTURE_DIMENSIONS: tuple[Dimension, ...] = tuple(
+    d for d in Dimension if d is not Dimension.TEMPORAL
+)
+"""The five that a single picture can tell of."""
+
 NO_FAULT = "none"
 """The answer of the which-questions when nothing is wrong."""
 

@@ -129,6 +129,8 @@ class ModelConfig:
 
     standardized_features: bool = False
     """Features are normalised by statistics of the training data (nano), not by LayerNorm."""
+    num_summary_tokens: int = 0
+    """Visual tokens that tell of all views and frames together (nano), beside those of each."""
 
     @property
     def num_motion_tokens(self) -> int:
@@ -136,6 +138,12 @@ class ModelConfig:
         if self.video.motion == "none":
             return 0
         return self.video.num_bursts if self.video.motion == "bursts" else 1
+
+    @property
+    def num_visual_tokens(self) -> int:
+        """V: places that the prefix keeps for the video."""
+        images = self.video.num_frames * len(self.video.views) * self.num_image_tokens
+        return images + self.num_summary_tokens + self.num_motion_tokens
 
     @property
     def num_image_tokens(self) -> int:

@@ -55,6 +55,15 @@ class FineVQ(nn.Module):
             )
             for _ in config.video.views
         )
+        if config.num_summary_tokens:
+            self.image_projectors.append(
+                build_projector(
+                    self.image_encoder.width * len(config.video.views),
+                    width * config.num_summary_tokens,
+                    hidden=2 * width,
+                    standardized=config.standardized_features,
+                )
+            )
         if config.num_motion_tokens:
             self.motion_encoder = MotionEncoder(config.motion_encoder)
             self.motion_projector = build_projector(
@@ -96,7 +105,7 @@ class FineVQ(nn.Module):
     def project(
         self, image_features: Sequence[Tensor], motion_features: Tensor | None = None
     ) -> Tensor:
-        """Turn features into tokens: frame by frame all views of it, then motion.
+        """Turn features into tokens: frame by frame all views of it, a summary, then motion.
 
         Args:
             image_features: For each view (B, F, tokens, features).
@@ -105,15 +114,31 @@ class FineVQ(nn.Module):
         Returns:
             (B, V, D).
         """
+        of_views = list(self.image_projectors)[: len(self.config.video.views)]
         projected = [
             projector(features)  # (B, F, tokens, D)
-            for projector, features in zip(self.image_projectors, image_features, strict=True)
+            for projector, features in zip(of_views, image_features, strict=True)
         ]
         images = torch.cat(projected, dim=2).flatten(1, 2)  # (B, F * views * tokens, D)
+        if self.config.num_summary_tokens:
+            images = torch.cat([images, self.summarise(image_features)], dim=1)
         if motion_features is None:
             return images
         motion = self.motion_projector(motion_features)  # (B, M, D)
         return torch.cat([images, motion], dim=1)
+
+    def summarise(self, image_features: Sequence[Tensor]) -> Tensor:
+        """Turn the mean features of all views, read together, into tokens.
+
+        Args:
+            image_features: For each view (B, F, tokens, features).
+
+        Returns:
+            (B, summary tokens, D).
+        """
+        means = torch.cat([features.mean(dim=(1, 2)) for features in image_features], dim=1)
+        tokens: Tensor = self.image_projectors[-1](means)
+        return tokens.reshape(len(means), self.config.num_summary_tokens, -1)
 
     def encode_video(self, views: Sequence[Tensor], motion: Tensor | None = None) -> Tensor:
         """Turn a video into visual tokens (B, V, D); see `encode_images` and `encode_motion`."""

@@ -1,9 +1,10 @@
 """The third stage of nano: projectors learn to put what is known into the visual tokens.
 
-A linear reader on the mean tokens predicts every score, severity and presence at once. It costs
+Linear readers on the tokens predict every score, severity and presence at once. That costs
 seconds an epoch, since no language model runs, and leaves tokens from which the language model
 only has to read: without it, the joint stage learned overall quality and little else in the same
-time. The reader is thrown away.
+time. Each summary token is read for its own dimension only, so that a question has one place to
+look at. The readers are thrown away.
 """
 
 import logging
@@ -18,16 +19,31 @@ from torch.nn import functional
 
 from finevq.model.finevq import FineVQ
 from finevq.training.config import AlignmentStageConfig
-from finevq.training.joint_stage import EncodedSet
+from finevq.training.encoded import EncodedSet, corrupted
 from finevq.training.lessons import known_beliefs
 from finevq.training.losses import known_fault_loss, opinion_loss
+from finevq.training.measures import srcc
 from finevq.training.samples import TrainingSample
 from finevq.training.state import EpochState
-from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dimension
+from finevq.vocabulary import (
+    ALL_ATTRIBUTES,
+    DIMENSIONS,
+    FAULT_DIMENSIONS,
+    PICTURE_DIMENSIONS,
+    Dimension,
+    dimension_of,
+)
 
 _log = logging.getLogger(__name__)
 _NUM_SEVERITIES = len(FAULT_DIMENSIONS) + len(ALL_ATTRIBUTES)
-_NUM_OUTPUTS = len(DIMENSIONS) + _NUM_SEVERITIES + len(ALL_ATTRIBUTES)
+_OUTPUTS: tuple[Dimension, ...] = (
+    *DIMENSIONS,
+    *FAULT_DIMENSIONS,
+    *map(dimension_of, ALL_ATTRIBUTES),
+    *map(dimension_of, ALL_ATTRIBUTES),
+)
+"""Whose each output is: scores, severities of dimensions and of attributes, presences."""
+_OVERALL = DIMENSIONS.index(Dimension.OVERALL)
 
 
 def train_alignment(
@@ -36,6 +52,7 @@ def train_alignment(
     photographs: EncodedSet | None,
     config: AlignmentStageConfig,
     *,
+    validation: Sequence[EncodedSet],
     seed: int,
     state: Path,
 ) -> None:
@@ -46,12 +63,13 @@ def train_alignment(
         clips: Degraded clips, and stills shown as clips, of the training split.
         photographs: Photographs of the training folds, which teach overall; None without.
         config: Epochs, rates.
-        seed: Of the order and the reader.
+        validation: Sets whose correlations are logged after each epoch; nothing depends on them.
+        seed: Of the order and the readers.
         state: File that an interrupted run goes on from.
     """
     torch.manual_seed(seed)
-    reader = nn.Linear(_num_groups(model) * model.config.language_model.width, _NUM_OUTPUTS)
-    trained = nn.ModuleList([model.image_projectors, model.motion_projector, reader])
+    readers = _Readers(model)
+    trained = nn.ModuleList([model.image_projectors, model.motion_projector, readers])
     optimizer = torch.optim.AdamW(
         trained.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
@@ -61,20 +79,23 @@ def train_alignment(
     )
     progress = EpochState(state, {"model": trained, "optimizer": optimizer, "rate": scheduler})
     for epoch in range(progress.restore(), config.epochs):
+        trained.train()
         generator = random.Random(f"{seed}/alignment/{epoch}")
         order = list(range(len(clips)))
         generator.shuffle(order)
         losses = []
         for start in range(0, len(order), config.batch_size):
             rows = order[start : start + config.batch_size]
-            read = _read(model, reader, clips, rows, config, generator)
-            loss = _clip_loss(read, clips, rows, config.presence_weight)
+            read = _read(model, readers, clips, rows, config, generator)
+            parts = [_clip_loss(one, clips, rows, config.presence_weight) for one in read]
             if photographs is not None:
                 drawn = generator.sample(
                     range(len(photographs)), min(config.human_batch_size, len(photographs))
                 )
-                read = _read(model, reader, photographs, drawn, config, generator)
-                loss = loss + config.human_weight * _overall_loss(read, photographs, drawn)
+                read = _read(model, readers, photographs, drawn, config, generator)
+                opinions = [_overall_loss(one, photographs, drawn) for one in read]
+                parts += [config.human_weight * part for part in opinions]
+            loss = torch.stack(parts).sum()
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
@@ -82,32 +103,57 @@ def train_alignment(
             scheduler.step()
             losses.append(loss.item())
         _log.info("alignment stage, epoch %d: loss %.3f", epoch + 1, float(np.mean(losses)))
+        trained.eval()
+        for data in validation:
+            _log.info("  SRCC (all tokens, summary): %s", _correlations(model, readers, data))
         progress.save(epoch + 1)
 
 
-def _num_groups(model: FineVQ) -> int:
-    return len(model.config.video.views) + 1
+class _Readers(nn.Module):
+    """Two linear readers: of the mean tokens of all views and motion; of the summary and motion."""
+
+    mask: Tensor
+
+    def __init__(self, model: FineVQ) -> None:
+        super().__init__()
+        width = model.config.language_model.width
+        num_views = len(model.config.video.views)
+        self.of_means = nn.Linear((num_views + 1) * width, len(_OUTPUTS))
+        groups = [*PICTURE_DIMENSIONS, None]  # motion, last, may tell of everything
+        self.of_summary = nn.Linear(len(groups) * width, len(_OUTPUTS))
+        own = [[group in (None, output) for group in groups] for output in _OUTPUTS]
+        self.register_buffer("mask", torch.tensor(own).repeat_interleave(width, dim=1))
+
+    def forward(self, means: Tensor, summary: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what each reads (B, outputs)."""
+        own = functional.linear(summary, self.of_summary.weight * self.mask, self.of_summary.bias)
+        return self.of_means(means), own
 
 
 def _read(
     model: FineVQ,
-    reader: nn.Linear,
+    readers: _Readers,
     data: EncodedSet,
     rows: Sequence[int],
-    config: AlignmentStageConfig,
-    generator: random.Random,
-) -> Tensor:
-    """Return (B, outputs) from the mean token of each view and of motion."""
-    variants = [generator.randrange(data.views.shape[1]) for _ in rows]
-    images, motion = data.take(rows, variants)
-    images = [functional.dropout(view, config.feature_dropout) for view in images]
-    groups = [
+    config: AlignmentStageConfig | None,
+    generator: random.Random | None,
+) -> tuple[Tensor, Tensor]:
+    """Return what both readers say (B, outputs); without a generator as it is in use."""
+    draw = generator.randrange if generator else lambda _: 0
+    images, motion = data.take(rows, [draw(data.views.shape[1]) for _ in rows])
+    if config is not None:
+        images, motion = corrupted(model, images, motion, feature_dropout=config.feature_dropout)
+    *of_views, _ = model.image_projectors
+    means = [
         projector(view).mean(dim=(1, 2))  # (B, F, tokens, width) to (B, width)
-        for projector, view in zip(model.image_projectors, images, strict=True)
+        for projector, view in zip(of_views, images, strict=True)
     ]
-    bursts = model.motion_projector(functional.dropout(motion, config.feature_dropout))
-    read: Tensor = reader(torch.cat([*groups, bursts.mean(dim=1)], dim=1))
-    return read
+    bursts = model.motion_projector(motion).mean(dim=1)
+    summary = model.summarise(images).flatten(1)
+    said: tuple[Tensor, Tensor] = readers(
+        torch.cat([*means, bursts], dim=1), torch.cat([summary, bursts], dim=1)
+    )
+    return said
 
 
 def _clip_loss(
@@ -134,7 +180,20 @@ def _known_severities(sample: TrainingSample) -> list[float]:
 
 
 def _overall_loss(read: Tensor, data: EncodedSet, rows: Sequence[int]) -> Tensor:
-    column = DIMENSIONS.index(Dimension.OVERALL)
     mos = torch.tensor([data.samples[row].mos[Dimension.OVERALL] for row in rows])
-    predicted = 50.0 + 13.0 * read[:, column]
-    return opinion_loss(predicted, mos)
+    return opinion_loss(50.0 + 13.0 * read[:, _OVERALL], mos)
+
+
+@torch.no_grad()
+def _correlations(model: FineVQ, readers: _Readers, data: EncodedSet) -> str:
+    """Return SRCC of each score that the set knows, for both readers, in words."""
+    blocks = [range(start, min(start + 256, len(data))) for start in range(0, len(data), 256)]
+    pairs = [_read(model, readers, data, block, None, None) for block in blocks]
+    read = [torch.cat(parts).numpy() for parts in zip(*pairs, strict=True)]
+    words = []
+    for column, name in enumerate(DIMENSIONS):
+        if name in data.samples[0].mos:
+            mos = np.array([sample.mos[name] for sample in data.samples])
+            numbers = " ".join(f"{srcc(one[:, column], mos):.3f}" for one in read)
+            words.append(f"{name} {numbers}")
+    return ", ".join(words)

@@ -94,12 +94,21 @@ class JointStageConfig:
     """Synthetic clips and stills a step."""
     stills_per_clip: float = 1.0
     """Stills drawn in each epoch, for each clip; each epoch draws others."""
+    stills_with_motion_faults: float = 0.3
+    """Share of stills that are shown with the motion of a clip with a fault of time."""
     human_batch_size: int = 6
     """Photographs a step."""
+    num_pairs: int = 6
+    """Samples of a step that are joined by one of the same source that is worse in every respect:
+    whatever the scores are, their order is certain."""
+    rank_weight: float = 0.3
+    """Of that order."""
     num_absent: int = 10
     """Absent attributes that are asked about at each visit, beside all present ones."""
     learning_rate: float = 1e-3
     """Peak; warmed up, then cosine to nothing."""
+    projector_rate: float = 0.1
+    """Share of it for the projectors, which are aligned already."""
     weight_decay: float = 0.05
     feature_dropout: float = 0.2
     """Share of encoder features that are zeroed, anew in each step."""

@@ -30,11 +30,9 @@ from finevq.training.measures import srcc
 from finevq.training.samples import TrainingSample
 from finevq.training.state import Best, EpochState, History
 from finevq.training.stills import StillSet
-from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dimension
+from finevq.vocabulary import ALL_ATTRIBUTES, FAULT_DIMENSIONS, PICTURE_DIMENSIONS, Dimension
 
 _log = logging.getLogger(__name__)
-_SPATIAL = tuple(name for name in DIMENSIONS if name is not Dimension.TEMPORAL)
-"""What one picture can tell."""
 _SEVERITIES = (*(d for d in FAULT_DIMENSIONS if d is not Dimension.TEMPORAL), *ALL_ATTRIBUTES)
 
 
@@ -62,7 +60,7 @@ class PictureReader(nn.Module):
             nn.Linear(width, 256),
             nn.GELU(),
             nn.Dropout(dropout),
-            nn.Linear(256, len(_SPATIAL) + len(_SEVERITIES)),
+            nn.Linear(256, len(PICTURE_DIMENSIONS) + len(_SEVERITIES)),
         )
 
     def features(self, whole: Tensor, detail: Tensor) -> Tensor:
@@ -72,7 +70,7 @@ class PictureReader(nn.Module):
     def forward(self, whole: Tensor, detail: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores (B, 5 dimensions) on the MOS scale, severities (B, all)."""
         read = self.head(self.standardization(self.features(whole, detail)))
-        return 50.0 + 13.0 * read[:, : len(_SPATIAL)], read[:, len(_SPATIAL) :]
+        return 50.0 + 13.0 * read[:, : len(PICTURE_DIMENSIONS)], read[:, len(PICTURE_DIMENSIONS) :]
 
     def train(self, mode: bool = True) -> "PictureReader":
         """Train all weights, but keep the encoder's normalization statistics of ImageNet."""
@@ -224,13 +222,15 @@ def _step_losses(
     rows = generator.sample(range(len(sets.clips)), min(config.batch_size, len(sets.clips)))
     scores, severities = model(*feed.drawn(sets.clips, rows, generator))
     samples = [sets.clips.samples[row] for row in rows]
-    yield known_fault_loss(scores, _mos(samples, _SPATIAL), severities, _known_severities(samples))
+    yield known_fault_loss(
+        scores, _mos(samples, PICTURE_DIMENSIONS), severities, _known_severities(samples)
+    )
     if sets.photographs is None or config.human_batch_size == 0:
         return
     count = min(config.human_batch_size, len(sets.photographs))
     rows = generator.sample(range(len(sets.photographs)), count)
     scores, _ = model(*feed.drawn(sets.photographs, rows, generator))
-    overall = scores[:, _SPATIAL.index(Dimension.OVERALL)]
+    overall = scores[:, PICTURE_DIMENSIONS.index(Dimension.OVERALL)]
     opinions = _mos([sets.photographs.samples[row] for row in rows], [Dimension.OVERALL])[:, 0]
     yield config.human_weight * opinion_loss(overall, opinions)
 
@@ -253,8 +253,8 @@ def _validate(model: PictureReader, sets: StillSets, feed: _Feed) -> dict[str, f
     """Return SRCC of each dimension's score and severity, of people's overall, and their mean."""
     scores, severities = _read(model, sets.validation_clips, feed)
     samples = sets.validation_clips.samples
-    mos, known = _mos(samples, _SPATIAL).numpy(), _known_severities(samples).numpy()
-    numbers = {str(d): srcc(scores[:, i], mos[:, i]) for i, d in enumerate(_SPATIAL)}
+    mos, known = _mos(samples, PICTURE_DIMENSIONS).numpy(), _known_severities(samples).numpy()
+    numbers = {str(d): srcc(scores[:, i], mos[:, i]) for i, d in enumerate(PICTURE_DIMENSIONS)}
     for column, name in enumerate(_SEVERITIES):
         # A dimension that is never faulty has no order.
         if isinstance(name, Dimension) and known[:, column].any():
@@ -263,8 +263,8 @@ def _validate(model: PictureReader, sets: StillSets, feed: _Feed) -> dict[str, f
         read, _ = _read(model, sets.validation_photographs, feed)
         photographs = sets.validation_photographs.samples
         opinions = _mos(photographs, [Dimension.OVERALL]).numpy()[:, 0]
-        numbers["human"] = srcc(read[:, _SPATIAL.index(Dimension.OVERALL)], opinions)
-    spatial = float(np.mean([numbers[str(d)] for d in _SPATIAL]))
+        numbers["human"] = srcc(read[:, PICTURE_DIMENSIONS.index(Dimension.OVERALL)], opinions)
+    spatial = float(np.mean([numbers[str(d)] for d in PICTURE_DIMENSIONS]))
     # People's opinions and known faults count alike.
     numbers["selection"] = (spatial + numbers.get("human", spatial)) / 2
     return numbers

@@ -19,7 +19,6 @@ from finevq.model.export import export_onnx
 from finevq.model.finevq import FineVQ
 from finevq.model.lora import merge_lora
 from finevq.prompts.prompter import NanoPrompter
-from finevq.training.network import num_visual_tokens
 from finevq.training.run_facts import RUN_FILE
 from finevq.training.stage_run import CONFIG_FILE
 from finevq.training.start import MODEL_FOLDER
@@ -144,7 +143,7 @@ def export_run(
         _copy(run / SKIPPED_FILE, target)
     if onnx:
         prompter = NanoPrompter.from_file(target / files.TOKENIZER_FILE)
-        export_onnx(model, prompter.prefix_ids(num_visual_tokens(model.config)), target)
+        export_onnx(model, prompter.prefix_ids(model.config.num_visual_tokens), target)
     how = (
         "none" if not kept else {"merge": "merged into the weights", "keep": "kept apart"}[adapters]
     )

@@ -9,8 +9,8 @@ import logging
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,36 +22,25 @@ from finevq.prompts import templates
 from finevq.prompts.prompter import NanoPrompter
 from finevq.training.averages import follow, lent
 from finevq.training.batches import PackedBatch, pack
-from finevq.training.config import NanoTrainingConfig
+from finevq.training.config import JointStageConfig, NanoTrainingConfig
+from finevq.training.encoded import EncodedSet, corrupted
 from finevq.training.lessons import Lesson, lessons_of
-from finevq.training.losses import belief_loss, correlation_loss, score_loss, token_loss
+from finevq.training.losses import (
+    belief_loss,
+    correlation_loss,
+    rank_loss,
+    score_loss,
+    token_loss,
+)
 from finevq.training.samples import TrainingSample
 from finevq.training.state import Best, EpochState, History
-from finevq.vocabulary import DIMENSIONS
+from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dimension
 
+_CLEAR_DIFFERENCE = 0.03
+"""Of overall, in parts of the scale, from which an order counts as learnt."""
+CLEARLY_WORSE = 0.2
+"""Difference of severity that everybody sees."""
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedSet:
-    """Samples with the features of the frozen encoders, row by row."""
-
-    samples: Sequence[TrainingSample]
-    views: Tensor
-    """(N, variants, views, F, features) float16; variants: as it is, and mirrored where known."""
-    motion: Tensor
-    """(N, variants, M, features) float32."""
-    num_stills: int = 0
-    """So many samples at the end are stills, shown as clips."""
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def take(self, rows: Sequence[int], variants: Sequence[int]) -> tuple[list[Tensor], Tensor]:
-        """Return the features of some rows as `FineVQ.project` takes them."""
-        views = self.views[list(rows), list(variants)].float()  # (B, views, F, features)
-        image_features = [view.unsqueeze(2) for view in views.unbind(1)]
-        return image_features, self.motion[list(rows), list(variants)]
 
 
 Validate = Callable[[FineVQ], dict[str, float]]
@@ -91,15 +80,14 @@ def train_joint(
     )
     average = copy.deepcopy(trained).requires_grad_(False)
     stage = config.joint
-    optimizer = torch.optim.AdamW(
-        _decay_groups(trained, stage.weight_decay), lr=stage.learning_rate, betas=(0.9, 0.98)
-    )
+    groups = _groups(model, stage)
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
     num_clips = len(clips) - clips.num_stills
     stills_an_epoch = min(clips.num_stills, round(stage.stills_per_clip * num_clips))
     steps_per_epoch = math.ceil((num_clips + stills_an_epoch) / stage.batch_size)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
-        stage.learning_rate,
+        [group["lr"] for group in groups],
         total_steps=max(stage.epochs * steps_per_epoch, 2),
         pct_start=0.08,
     )
@@ -163,18 +151,21 @@ class _Step:
         self._clips = clips
         self._photographs = photographs
         self._config = config
-
+        self._worse = worse_of_same_source(clips.samples) if config.joint.num_pairs else {}
         self._yes_no = prompter.answer_ids(templates.YES)[0], prompter.answer_ids(templates.NO)[0]
 
     def __call__(self, rows: Sequence[int], generator: random.Random) -> Tensor:
-        drawn = [self._draw(self._clips, rows, generator)]
+        better = [row for row in rows if row in self._worse][: self._config.joint.num_pairs]
+        worse = [generator.choice(self._worse[row]) for row in better]
+        drawn = [self._draw(self._clips, [*rows, *worse], generator)]
         if self._photographs is not None:
             count = min(self._config.joint.human_batch_size, len(self._photographs))
             chosen = generator.sample(range(len(self._photographs)), count)
             drawn.append(self._draw(self._photographs, chosen, generator))
         # One batch: both truths are on one scale, and their order across the two is learnt too.
         visual = torch.cat([tokens for tokens, _ in drawn])
-        return self._loss(visual, [taught for _, lessons in drawn for taught in lessons])
+        pairs = [(rows.index(row), len(rows) + place) for place, row in enumerate(better)]
+        return self._loss(visual, [taught for _, lessons in drawn for taught in lessons], pairs)
 
     def _draw(
         self, data: EncodedSet, rows: Sequence[int], generator: random.Random
@@ -183,8 +174,10 @@ class _Step:
         stage = self._config.joint
         variants = [generator.randrange(data.views.shape[1]) for _ in rows]
         images, motion = data.take(rows, variants)
-        images = [_corrupt(view, stage.feature_dropout, stage.view_dropout) for view in images]
-        motion = nn.functional.dropout(motion, stage.feature_dropout)
+        images, motion = corrupted(
+            self._model, images, motion, feature_dropout=stage.feature_dropout
+        )
+        images = [_other_frames(view, stage.view_dropout) for view in images]
         mos_range = (self._config.mos_low, self._config.mos_high)
         lessons = [
             lessons_of(data.samples[row], generator, mos_range, num_absent=stage.num_absent)
@@ -192,7 +185,12 @@ class _Step:
         ]
         return self._model.project(images, motion), lessons
 
-    def _loss(self, visual: Tensor, lessons: Sequence[Sequence[Lesson]]) -> Tensor:
+    def _loss(
+        self,
+        visual: Tensor,
+        lessons: Sequence[Sequence[Lesson]],
+        pairs: Sequence[tuple[int, int]],
+    ) -> Tensor:
         stage = self._config.joint
         batch = pack(self._prompter, visual.shape[1], lessons)
         out = self._model(
@@ -208,6 +206,7 @@ class _Step:
             + stage.belief_weight * belief_loss(yes, no, batch.beliefs, batch.belief_weights)
             + stage.score_weight * score_loss(predicted, batch.scores)
             + stage.correlation_weight * _correlations(predicted, batch)
+            + stage.rank_weight * _order(predicted, batch, pairs)
         )
 
 
@@ -221,20 +220,80 @@ def _correlations(predicted: Tensor, batch: PackedBatch) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def _corrupt(features: Tensor, feature_dropout: float, view_dropout: float) -> Tensor:
-    """Drop features, and show some frames in the place of others; (B, F, tokens, features)."""
-    features = nn.functional.dropout(features, feature_dropout)
+def _order(predicted: Tensor, batch: PackedBatch, pairs: Sequence[tuple[int, int]]) -> Tensor:
+    """Return how far the overall scores of (better, worse) rows are from their order."""
+    if not pairs:
+        return predicted.sum() * 0.0
+    places = {
+        int(row): place
+        for place, (row, name) in enumerate(
+            zip(batch.score_rows, batch.score_questions, strict=True)
+        )
+        if name == Dimension.OVERALL  # asked about every sample
+    }
+    scores = torch.stack([predicted[places[row]] for pair in pairs for row in pair])
+    is_better = torch.tensor([1.0, 0.0]).repeat(len(pairs))
+    owners = [number for number in range(len(pairs)) for _ in range(2)]
+    return rank_loss(scores / 100.0, is_better, owners, temperature=_CLEAR_DIFFERENCE)
+
+
+def worse_of_same_source(samples: Sequence[TrainingSample]) -> dict[int, list[int]]:
+    """Return, for each sample that has such, the rows of the same source that are surely worse.
+
+    Args:
+        samples: With known severities.
+
+    Returns:
+        Row -> rows with no fault weaker, and one dimension at least `CLEARLY_WORSE` more severe.
+    """
+    by_source: dict[str, list[int]] = {}
+    for row, sample in enumerate(samples):
+        by_source.setdefault(sample.group, []).append(row)
+    found: dict[int, list[int]] = {}
+    for rows in by_source.values():
+        faults = np.array([_fault_vector(samples[row]) for row in rows])
+        dimensions = np.array([_dimension_vector(samples[row]) for row in rows])
+        for place, row in enumerate(rows):
+            no_weaker = (faults >= faults[place]).all(axis=1)
+            is_clear = (dimensions - dimensions[place]).max(axis=1) >= CLEARLY_WORSE
+            worse = np.flatnonzero(no_weaker & is_clear)
+            if len(worse):
+                found[row] = [rows[other] for other in worse]
+    return found
+
+
+def _fault_vector(sample: TrainingSample) -> list[float]:
+    return [(sample.severities or {}).get(name, 0.0) for name in ALL_ATTRIBUTES]
+
+
+def _dimension_vector(sample: TrainingSample) -> list[float]:
+    return [(sample.dimension_severities or {}).get(name, 0.0) for name in FAULT_DIMENSIONS]
+
+
+def _other_frames(features: Tensor, share: float) -> Tensor:
+    """Show some frames in the place of others; (B, F, tokens, features)."""
     num_videos, num_frames = features.shape[:2]
     frames = torch.arange(num_frames).expand(num_videos, -1)
     others = torch.randint(num_frames, (num_videos, num_frames))
-    frames = torch.where(torch.rand(num_videos, num_frames) < view_dropout, others, frames)
+    frames = torch.where(torch.rand(num_videos, num_frames) < share, others, frames)
     return features[torch.arange(num_videos)[:, None], frames]
 
 
-def _decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    matrices = [weight for weight in module.parameters() if weight.ndim >= 2]
-    vectors = [weight for weight in module.parameters() if weight.ndim < 2]
+def _groups(model: FineVQ, stage: JointStageConfig) -> list[dict[str, Any]]:
+    """Return parameter groups: aligned projectors learn slowly, vectors do not decay."""
+    slow = stage.learning_rate * stage.projector_rate
+    parts = [
+        (model.image_projectors, slow),
+        (model.motion_projector, slow),
+        (model.language_model, stage.learning_rate),
+        (model.score_head, stage.learning_rate),
+    ]
     return [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
+        {
+            "params": [weight for weight in part.parameters() if (weight.ndim >= 2) is is_matrix],
+            "weight_decay": stage.weight_decay if is_matrix else 0.0,
+            "lr": rate,
+        }
+        for part, rate in parts
+        for is_matrix in (True, False)
     ]

@@ -9,7 +9,6 @@ on where it was.
 import hashlib
 import json
 import logging
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,9 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save_file
-from torch import nn
 
 from finevq.errors import DatasetError
 from finevq.model import folder as files
@@ -28,7 +25,6 @@ from finevq.model.export import export_onnx
 from finevq.model.finevq import FineVQ
 from finevq.model.image_encoder import EfficientNetEncoder
 from finevq.model.presets import nano
-from finevq.model.projectors import Standardization
 from finevq.prompts import questions
 from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.tokenizer import train_tokenizer
@@ -40,9 +36,10 @@ from finevq.training.calibrate import calibration_errors, fit_temperatures, fit_
 from finevq.training.card import write_card
 from finevq.training.card_pictures import CardFacts, draw_card
 from finevq.training.config import EncoderStageConfig, NanoTrainingConfig
+from finevq.training.encoded import EncodedSet, standardization_of
 from finevq.training.encoder_stage import StillSets, train_encoder
 from finevq.training.features import Features, FeatureStore
-from finevq.training.joint_stage import EncodedSet, train_joint
+from finevq.training.joint_stage import train_joint
 from finevq.training.lessons import all_questions
 from finevq.training.motion_stage import motion_features, train_motion
 from finevq.training.opinions import OpinionReader, with_probable_opinions
@@ -55,6 +52,7 @@ from finevq.training.sources import (
     without_held_out_sources,
 )
 from finevq.training.stills import StillSet, read_stills
+from finevq.training.stills_as_clips import EncodedStills, crops_as_frames, joined
 from finevq.vocabulary import DIMENSIONS, Dimension
 
 _log = logging.getLogger(__name__)
@@ -110,18 +108,28 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         if data.rows(split, human=human)
     }
     _fit_standardization(model, [part for (split, _), part in sets.items() if split == "train"])
-    learnt_from = _joined(sets["train", False], data.stills.get("train"), config.seed)
-    if ("train", True) in sets:
-        reader = _opinion_reader(sets["train", True].views, sets["train", True].samples)
-        judged = with_probable_opinions(
-            learnt_from.samples, learnt_from.views, reader, (config.mos_low, config.mos_high)
+    learnt_from = joined(
+        sets["train", False],
+        data.stills.get("train"),
+        share_with_faults=config.joint.stills_with_motion_faults,
+        seed=config.seed,
+    )
+    photographs = sets.get(("train", True))
+    if photographs is not None:
+        reader = _opinion_reader(photographs.views, photographs.samples)
+        mos_range = config.mos_low, config.mos_high
+        learnt_from, photographs = (
+            replace(
+                part, samples=with_probable_opinions(part.samples, part.views, reader, mos_range)
+            )
+            for part in (learnt_from, photographs)
         )
-        learnt_from = replace(learnt_from, samples=judged)
     train_alignment(
         model,
         learnt_from,
-        sets.get(("train", True)),
+        photographs,
         config.alignment,
+        validation=[part for (split, _), part in sets.items() if split == "validation"],
         seed=config.seed,
         state=output / "state" / "alignment.pt",
     )
@@ -129,7 +137,7 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         model,
         prompter,
         learnt_from,
-        sets.get(("train", True)),
+        photographs,
         config,
         state=output / "state" / "joint.pt",
         validate=lambda current: _validate(current, prompter, sets),
@@ -140,7 +148,9 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
             weight.copy_(weight.half().float())
     histories = {"encoder": encoder_history, "joint": history}
     with_stills = {
-        split: _joined(sets[split, False], data.stills.get(split), config.seed)
+        split: joined(
+            sets[split, False], data.stills.get(split), share_with_faults=0.0, seed=config.seed
+        )
         for split in ("validation", "test")
     }
     return _release(model, prompter, sets, with_stills, histories, config, output, settings)
@@ -227,11 +237,9 @@ def _judged(
     rows = _with_features(store, training, config, mirrored=True)
     views = np.stack([[kept.views for kept in variants] for _, variants in rows])
     reader = _opinion_reader(torch.from_numpy(views), [sample for sample, _ in rows])
-    encoded = torch.from_numpy(store.encode_stills(stills, config.data.workers))
-    crops_as_frames = encoded[:, :, :, 0].transpose(1, 2).unsqueeze(1)  # (N, 1, views, crops, ...)
-    return with_probable_opinions(
-        stills.samples, crops_as_frames, reader, (config.mos_low, config.mos_high)
-    )
+    encoded = store.encode_stills(stills, config.data.workers)
+    frames = crops_as_frames(encoded, encoded.shape[1])
+    return with_probable_opinions(stills.samples, frames, reader, (config.mos_low, config.mos_high))
 
 
 def _opinion_reader(views: torch.Tensor, photographs: Sequence[TrainingSample]) -> OpinionReader:
@@ -260,11 +268,14 @@ def _still_set(
 
 
 def _fit_standardization(model: FineVQ, training: Sequence[EncodedSet]) -> None:
-    for number, projector in enumerate(model.image_projectors):
+    *of_views, of_summary = model.image_projectors
+    for number, projector in enumerate(of_views):
         views = [part.views[:, :, number].reshape(-1, part.views.shape[-1]) for part in training]
-        _first_layer(projector).fit(torch.cat(views))
+        standardization_of(projector).fit(torch.cat(views))
+    means = [part.views.float().mean(dim=3).flatten(2).flatten(0, 1) for part in training]
+    standardization_of(of_summary).fit(torch.cat(means))
     motion = [part.motion.reshape(-1, part.motion.shape[-1]) for part in training]
-    _first_layer(model.motion_projector).fit(torch.cat(motion))
+    standardization_of(model.motion_projector).fit(torch.cat(motion))
 
 
 def _frozen_encoder(model: FineVQ) -> EfficientNetEncoder:
@@ -273,18 +284,12 @@ def _frozen_encoder(model: FineVQ) -> EfficientNetEncoder:
     return encoder
 
 
-def _first_layer(projector: nn.Module) -> Standardization:
-    first = next(projector.children())
-    assert isinstance(first, Standardization)  # the preset says so
-    return first
-
-
 @dataclass(frozen=True, slots=True)
 class _Data:
     """Everything that is learnt from, with features, split."""
 
     entries: Sequence[Row]
-    stills: "Mapping[Split, _EncodedStills]"
+    stills: Mapping[Split, EncodedStills]
     """Empty where there are none."""
 
     def rows(self, split: Split, *, human: bool) -> list[Row]:
@@ -325,18 +330,9 @@ def _read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) ->
     return data
 
 
-@dataclass(frozen=True, slots=True)
-class _EncodedStills:
-    """Features of single pictures."""
-
-    samples: Sequence[TrainingSample]
-    views: NDArray[np.float16]
-    """(N, crops, views, 1, features)."""
-
-
 def _encoded_stills(
     model: FineVQ, store: FeatureStore, config: NanoTrainingConfig, settings: Settings
-) -> dict[Split, _EncodedStills]:
+) -> dict[Split, EncodedStills]:
     if config.data.stills is None:
         return {}
     samples = synthetic_samples(config.data.stills)
@@ -345,32 +341,8 @@ def _encoded_stills(
         stills = _still_set(model, samples, split, config.encoder.crops, config, settings)
         if stills is not None:
             features = store.encode_stills(stills, config.data.workers)
-            encoded[split] = _EncodedStills(stills.samples, features)
+            encoded[split] = EncodedStills(stills.samples, features)
     return encoded
-
-
-def _joined(clips: EncodedSet, stills: _EncodedStills | None, seed: int) -> EncodedSet:
-    """Show stills as clips beside the clips: their crops in turn, with motion of a clean clip.
-
-    The motion is borrowed from clips without a fault of time, which is what a still's labels say.
-    """
-    if stills is None:
-        return clips
-    calm = [
-        row
-        for row, sample in enumerate(clips.samples)
-        if not (sample.dimension_severities or {}).get(Dimension.TEMPORAL)
-    ]
-    lenders = random.Random(seed).choices(calm, k=len(stills.samples))
-    num_frames, num_crops = clips.views.shape[3], stills.views.shape[1]
-    turns = [frame % num_crops for frame in range(num_frames)]
-    views = torch.from_numpy(stills.views)[:, turns, :, 0]  # (N, F, views, features)
-    return EncodedSet(
-        [*clips.samples, *stills.samples],
-        torch.cat([clips.views, views.transpose(1, 2).unsqueeze(1)]),
-        torch.cat([clips.motion, clips.motion[lenders]]),
-        num_stills=len(stills.samples),
-    )
 
 
 def _with_features(
@@ -473,7 +445,7 @@ def _release(
     files.write_config(model.config, output)
     files.write_calibration(calibration, output)
     save_file(_released_weights(model), output / files.WEIGHTS_FILE)
-    export_onnx(model, prompter.prefix_ids(num_visual_tokens(model)), output)
+    export_onnx(model, prompter.prefix_ids(model.config.num_visual_tokens), output)
     (output / files.METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
     draw_card(
         CardFacts(
@@ -490,12 +462,6 @@ def _release(
     write_card(metrics, config, output)
     _write_checksums(output)
     return metrics
-
-
-def num_visual_tokens(model: FineVQ) -> int:
-    """Return the places that nano's prefix keeps for the video."""
-    video = model.config.video
-    return video.num_frames * len(video.views) + model.config.num_motion_tokens
 
 
 def _released_weights(model: FineVQ) -> dict[str, torch.Tensor]:

@@ -225,10 +225,3 @@ def to_device(rows: Rows, device: torch.device) -> Rows:
         score_places=rows.score_places.to(device),
         scores=rows.scores.to(device),
     )
-
-
-def num_visual_tokens(config: ModelConfig) -> int:
-    """Return V, the places that the prefix keeps for the video."""
-    video = config.video
-    images = video.num_frames * len(video.views) * config.num_image_tokens
-    return images + config.num_motion_tokens

@@ -60,9 +60,10 @@ def with_probable_opinions(
 
     The rules of synthesis know what was done, the reader how good the picture was before and how
     people take it. Faults of time, which it cannot see, lower its opinion by their severity.
+    Photographs move too: the reader's opinion of a photograph cannot be learnt by heart.
 
     Args:
-        samples: With known faults.
+        samples: With known faults, or with people's opinions.
         views: (N, variants, views, F, features): theirs.
         reader: Fitted on training photographs.
         mos_range: Opinions beyond are taken as its ends.

@@ -10,7 +10,7 @@ from finevq.model.config import ModelConfig
 from finevq.prompts.prompter import Prompter
 from finevq.training.blank import blank_batch
 from finevq.training.dataset import InstructionBatch, SkippedVideos
-from finevq.training.network import Answers, num_visual_tokens
+from finevq.training.network import Answers
 from finevq.training.rows import Rows, make_rows
 from finevq.training.validation import Outcome
 
@@ -39,7 +39,7 @@ class PassMaker:
         """Videos that could not be loaded."""
         self._model = model
         self._prompter = prompter
-        self._num_visual = num_visual_tokens(model)
+        self._num_visual = model.num_visual_tokens
         self._learns_opening = learns_opening
 
     def make(self, batch: InstructionBatch) -> Pass:

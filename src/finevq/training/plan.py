@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from finevq.model.config import ModelConfig
 from finevq.model.finevq import FineVQ
-from finevq.training.network import num_visual_tokens
 from finevq.training.parts import count_parameters, trainable_parameters
 from finevq.training.stages import StageConfig
 
@@ -84,7 +83,7 @@ def _activation_bytes(model: ModelConfig, config: StageConfig, num_processes: in
     each = _HALF_BYTES if steps.precision == "bf16" else _FLOAT_BYTES
     kept = 1 if steps.gradient_checkpointing else _KEPT_PER_LAYER
     llama = model.language_model.llama
-    tokens = num_visual_tokens(model) + _TEXT_TOKENS
+    tokens = model.num_visual_tokens + _TEXT_TOKENS
     layers = int(llama.get("num_hidden_layers", 32))
     widths = tokens * model.language_model.width * (layers * kept + _KEPT_PER_LAYER)
     vision = model.image_encoder.vision

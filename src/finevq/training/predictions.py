@@ -15,7 +15,7 @@ from finevq.model.finevq import FineVQ
 from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.questions import Question
 from finevq.training.batches import pack
-from finevq.training.joint_stage import EncodedSet
+from finevq.training.encoded import EncodedSet
 from finevq.training.lessons import Lesson
 
 

@@ -27,6 +27,8 @@ class TrainingSample:
     """Of each fault dimension; empty where nobody knows."""
     most_impactful: str | None = None
     """A dimension or "none"; None where nobody knows."""
+    source_quality: float = 1.0
+    """Of what was degraded, before our faults: 0..1; 1 where nobody knows."""
 
     @property
     def is_human(self) -> bool:

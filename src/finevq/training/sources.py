@@ -97,4 +97,5 @@ def _synthetic(clip: SyntheticClip) -> TrainingSample:
         dimension_severities=dict(clip.severities),
         distorted=dict(clip.distorted),
         most_impactful=clip.most_impactful,
+        source_quality=clip.source_quality,
     )

@@ -11,7 +11,7 @@ from finevq.training.checkpoints import has_checkpoint
 from finevq.training.dataset import InstructionDataset, SkippedVideos, make_loader
 from finevq.training.decoded_cache import DecodedCache
 from finevq.training.feature_memory import FeatureMemory
-from finevq.training.network import TrainingNetwork, num_visual_tokens
+from finevq.training.network import TrainingNetwork
 from finevq.training.outcome import load_best
 from finevq.training.records import InstructionRecord
 from finevq.training.rows import make_rows
@@ -58,7 +58,7 @@ def predict_scores(
     scored = [record for record in records if record.question.dimension in record.scores]
     dataset = InstructionDataset(scored, cache, group_videos=True)
     network = TrainingNetwork(start.model, keeps_features=memory is not None, memory=memory).eval()
-    num_visual = num_visual_tokens(start.model.config)
+    num_visual = start.model.config.num_visual_tokens
     skipped = SkippedVideos()
     found: list[Prediction] = []
     done = 0

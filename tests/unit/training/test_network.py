@@ -11,7 +11,7 @@ from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.tokenizer import train_tokenizer
 from finevq.training.blank import blank_batch
 from finevq.training.dataset import InstructionBatch, LoadedVideo, collate, motion_inputs
-from finevq.training.network import TrainingNetwork, num_visual_tokens
+from finevq.training.network import TrainingNetwork
 from finevq.training.rows import make_rows
 from finevq.vocabulary import Dimension
 
@@ -97,7 +97,7 @@ def test_a_stand_in_goes_through_any_model(prompter: NanoPrompter, motion: str):
     config = tiny_config(prompter)
     config = reading(config, motion)
     batch = blank_batch(config)
-    rows = make_rows(prompter, num_visual_tokens(config), batch.records, learns_opening=False)
+    rows = make_rows(prompter, config.num_visual_tokens, batch.records, learns_opening=False)
     answers = TrainingNetwork(FineVQ(config).eval())(batch, rows)
     assert torch.isfinite(answers.token_losses).all()
     assert len(answers.scores) == 1
@@ -110,7 +110,7 @@ def test_parameters_get_a_gradient_even_where_nothing_is_learnt(prompter: NanoPr
     silent = replace(record, answer="", scores={})
     pixels = DrawnClips(config.video).load(record.video)
     batch = collate([LoadedVideo(0, (silent,), pixels)])
-    rows = make_rows(prompter, num_visual_tokens(config), batch.records, learns_opening=False)
+    rows = make_rows(prompter, config.num_visual_tokens, batch.records, learns_opening=False)
     answers = TrainingNetwork(model)(batch, rows)
     assert len(answers.token_losses) == len(answers.scores) == 0
     (answers.token_losses.sum() + answers.scores.sum()).backward()

@@ -106,7 +106,7 @@ def tiny_stage(**changes: object) -> StageConfig:
 def test_frozen_weights_and_every_buffer_stay_as_they_are(parts: PartsConfig):
     # Imported here: the loop needs the whole extra.
     from finevq.training.dataset import InstructionDataset, collate
-    from finevq.training.network import TrainingNetwork, num_visual_tokens
+    from finevq.training.network import TrainingNetwork
     from finevq.training.rows import make_rows
 
     model, prompter = tiny_model()
@@ -117,7 +117,7 @@ def test_frozen_weights_and_every_buffer_stay_as_they_are(parts: PartsConfig):
     learning = {n: v.detach().clone() for n, v in trainable_parameters(model).items()}
     data = InstructionDataset(rating_records(4), DrawnClips())
     batch = collate([data[index] for index in range(4)])
-    rows = make_rows(prompter, num_visual_tokens(model.config), batch.records, learns_opening=True)
+    rows = make_rows(prompter, model.config.num_visual_tokens, batch.records, learns_opening=True)
     network = TrainingNetwork(model)
     optimizer = torch.optim.AdamW(trainable_parameters(model).values(), lr=1e-2)
     for _ in range(2):

@@ -1,0 +1,69 @@
+"""What the frozen encoders say of many samples, and how training shows it with gaps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from finevq.model.finevq import FineVQ
+from finevq.model.projectors import Standardization
+from finevq.training.samples import TrainingSample
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSet:
+    """Samples with the features of the frozen encoders, row by row."""
+
+    samples: Sequence[TrainingSample]
+    views: Tensor
+    """(N, variants, views, F, features) float16; variants: as it is, and mirrored where known."""
+    motion: Tensor
+    """(N, variants, M, features) float32."""
+    num_stills: int = 0
+    """So many samples at the end are stills, shown as clips."""
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def take(self, rows: Sequence[int], variants: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+        """Return the features of some rows as `FineVQ.project` takes them."""
+        views = self.views[list(rows), list(variants)].float()  # (B, views, F, features)
+        image_features = [view.unsqueeze(2) for view in views.unbind(1)]
+        return image_features, self.motion[list(rows), list(variants)]
+
+
+def corrupted(
+    model: FineVQ, images: Sequence[Tensor], motion: Tensor, *, feature_dropout: float
+) -> tuple[list[Tensor], Tensor]:
+    """Hide some features of each sample, the same ones in all its frames or bursts.
+
+    What is hidden is shown as its mean over the training data. Nothing else is neutral: many
+    features are never near zero.
+
+    Args:
+        model: Its projectors know the means.
+        images: For each view (B, F, tokens, features).
+        motion: (B, M, features).
+        feature_dropout: Share that is hidden.
+    """
+    hidden = [
+        _hidden(view, projector, feature_dropout)
+        for view, projector in zip(images, list(model.image_projectors)[: len(images)], strict=True)
+    ]
+    return hidden, _hidden(motion, model.motion_projector, feature_dropout)
+
+
+def standardization_of(projector: nn.Module) -> Standardization:
+    """Return the first layer of a nano projector, which knows the statistics of its features."""
+    first = next(projector.children())
+    assert isinstance(first, Standardization)  # the preset says so
+    return first
+
+
+def _hidden(features: Tensor, projector: nn.Module, share: float) -> Tensor:
+    mean = standardization_of(projector).mean
+    shape = (features.shape[0], *[1] * (features.ndim - 2), features.shape[-1])
+    shown = functional.dropout(torch.ones(shape), share)
+    return mean + (features - mean) * shown

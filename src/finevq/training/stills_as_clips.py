@@ -1,0 +1,100 @@
+"""Single pictures shown as clips: many chains of faults at no decoding cost.
+
+A still's crops stand in turn for the sparse frames, and its motion features are borrowed from a
+clip of the same split. What the lender's motion suffers from, the still then suffers from too, so
+faults of time meet many more pictures, and pictures many more faults of time, than clips show.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from finevq.datasets.degradations.labels import label_clip
+from finevq.training.encoded import EncodedSet
+from finevq.training.samples import TrainingSample
+from finevq.vocabulary import Dimension, dimension_of
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedStills:
+    """Features of single pictures."""
+
+    samples: Sequence[TrainingSample]
+    views: NDArray[np.float16]
+    """(N, crops, views, 1, features)."""
+
+
+def crops_as_frames(views: NDArray[np.float16], num_frames: int) -> Tensor:
+    """Let the crops of each still stand for frames, in turn.
+
+    Args:
+        views: (N, crops, views, 1, features).
+        num_frames: F.
+
+    Returns:
+        (N, 1, views, F, features): one variant.
+    """
+    turns = [frame % views.shape[1] for frame in range(num_frames)]
+    return torch.from_numpy(views)[:, turns, :, 0].transpose(1, 2).unsqueeze(1)
+
+
+def joined(
+    clips: EncodedSet, stills: EncodedStills | None, *, share_with_faults: float, seed: int
+) -> EncodedSet:
+    """Put stills, shown as clips, behind the clips.
+
+    Args:
+        clips: Of one split, with and without faults of time.
+        stills: Of the same split.
+        share_with_faults: Share of stills whose borrowed motion has a fault of time.
+        seed: Of the lending.
+    """
+    if stills is None:
+        return clips
+    severities = [_of_time(sample) for sample in clips.samples]
+    calm = [row for row, value in enumerate(severities) if not value]
+    faulty = [row for row, value in enumerate(severities) if value]
+    generator = random.Random(seed)
+    lenders = [
+        generator.choice(faulty if faulty and generator.random() < share_with_faults else calm)
+        for _ in stills.samples
+    ]
+    samples = [
+        _with_faults(still, severities[lender])
+        for still, lender in zip(stills.samples, lenders, strict=True)
+    ]
+    return EncodedSet(
+        [*clips.samples, *samples],
+        torch.cat([clips.views, crops_as_frames(stills.views, clips.views.shape[3])]),
+        torch.cat([clips.motion, clips.motion[lenders]]),
+        num_stills=len(samples),
+    )
+
+
+def _of_time(sample: TrainingSample) -> dict[str, float]:
+    return {
+        name: value
+        for name, value in (sample.severities or {}).items()
+        if value and dimension_of(name) is Dimension.TEMPORAL
+    }
+
+
+def _with_faults(still: TrainingSample, of_time: dict[str, float]) -> TrainingSample:
+    """Label a still anew that has the motion of a clip with faults of time."""
+    if not of_time:
+        return still
+    severities = {**(still.severities or {}), **of_time}
+    labels = label_clip(severities, source_quality=still.source_quality)
+    return replace(
+        still,
+        mos=labels.mos,
+        severities=severities,
+        dimension_severities=labels.severities,
+        distorted=labels.distorted,
+        most_impactful=labels.most_impactful,
+    )

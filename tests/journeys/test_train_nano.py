@@ -1,0 +1,98 @@
+"""`finevq train nano`: the whole recipe, tiny, from made pictures to a model that assesses."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from finevq.datasets.sources import find_sources
+from finevq.datasets.synthetic import SynthesisConfig, synthesize
+from finevq.vocabulary import DIMENSIONS
+
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.timeout(900),
+    # Notes of the TorchScript exporter, and of figures that splits are too small for.
+    pytest.mark.filterwarnings("ignore"),
+]
+
+TINY = {
+    "version": '"tiny"',
+    "encoder.rounds": 1,
+    "encoder.steps_per_round": 1,
+    "encoder_again.rounds": 1,
+    "encoder_again.steps_per_round": 1,
+    "encoder_again.batch_size": 4,
+    "encoder_again.human_batch_size": 4,
+    "motion.epochs": 1,
+    "alignment.epochs": 1,
+    "joint.epochs": 2,
+    "threads": 1,
+}
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Pictures with opinions, and clips and stills made from them."""
+    folder = tmp_path_factory.mktemp("nano")
+    images = folder / "human" / "images"
+    images.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    with open(folder / "human" / "mos.csv", "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["image", "mos", "mos_std"])
+        for index in range(40):
+            coarse = rng.integers(0, 256, (30, 40, 3)).astype(np.uint8)
+            cv2.imwrite(str(images / f"{index}.png"), cv2.resize(coarse, (200, 150)))
+            table.writerow([f"{index}.png", 20 + index, 15])
+    sources = find_sources([images], with_scikit_image=False)
+    for name, stills, count in (("clips", False, 16), ("stills", True, 24)):
+        config = SynthesisConfig(count=count, seed=3, max_short_side=96, stills=stills)
+        synthesize(folder / name, sources, config)
+    return folder
+
+
+def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tmp_path: Path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        f'[data]\nmanifest = "{data / "clips"}"\nstills = "{data / "stills"}"\n'
+        f'human = "{data / "human"}"\ncache = "{tmp_path / "features"}"\nworkers = 1\n'
+    )
+    out = tmp_path / "out"
+    changes = [part for name, value in TINY.items() for part in ("--set", f"{name}={value}")]
+    command = ["train", "nano", "--config", recipe, "--output", out, *changes]
+    code, _, err = finevq(*command)
+    assert code == 0, err
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert len(metrics["history"]["encoder"]) == 2  # both passes
+    assert len(metrics["history"]["joint"]) == 2
+    assert set(metrics["test_clips"]["srcc_severity"]) <= set(DIMENSIONS)
+    card = (out / "README.md").read_text()
+    assert "tiny" in card
+
+    video = next((data / "clips" / "clips").glob("*.mp4"))
+    code, printed, err = finevq("assess", video, "--model", out, "--json")
+    assert code == 0, err
+    value = json.loads(printed)
+    assert value["model"]["version"] == "tiny"
+    assert set(value["dimensions"]) == set(DIMENSIONS)
+
+    # An interrupted run goes on: what is finished is taken, and the result is the same.
+    weights = (out / "model.safetensors").read_bytes()
+    for name in ("model.safetensors", "metrics.json"):
+        (out / name).unlink()
+    code, _, err = finevq(*command)
+    assert code == 0, err
+    assert (out / "model.safetensors").read_bytes() == weights

@@ -1,0 +1,34 @@
+"""Pairs of the same source whose order is certain."""
+
+from finevq.datasets.degradations.labels import label_clip
+from finevq.training.joint_stage import worse_of_same_source
+from finevq.training.samples import TrainingSample
+
+
+def sample(group: str, **severities: float) -> TrainingSample:
+    known = {name.replace("_", " "): value for name, value in severities.items()}
+    labels = label_clip(known)
+    return TrainingSample(
+        path="x",
+        group=group,
+        split="train",
+        mos=labels.mos,
+        severities=known,
+        dimension_severities=labels.severities,
+    )
+
+
+def test_only_what_is_worse_in_every_respect_and_of_one_source_is_surely_worse():
+    samples = [
+        sample("a"),
+        sample("a", camera_blur=0.5),
+        sample("a", camera_blur=0.6, stutter=0.7),
+        sample("a", gaussian_noise=0.5),
+        sample("a", camera_blur=0.55),
+        sample("b", camera_blur=0.9),
+    ]
+    assert worse_of_same_source(samples) == {
+        0: [1, 2, 3, 4],  # clean: all the others are worse
+        1: [2],  # .55 is hardly worse, noise is another fault
+        4: [2],
+    }
