@@ -91,7 +91,7 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         )
     )
     load_imagenet_weights(_frozen_encoder(model))
-    encoder_history = _teach_encoder(model, config, settings, output)
+    histories = _teach_encoder(model, config, settings, output)
     model.image_encoder.eval().requires_grad_(False)
     data = _read_data(model, config, settings)
     train_motion(
@@ -133,7 +133,7 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         seed=config.seed,
         state=output / "state" / "alignment.pt",
     )
-    history = train_joint(
+    histories["joint"] = train_joint(
         model,
         prompter,
         learnt_from,
@@ -146,7 +146,6 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
     with torch.no_grad():
         for weight in model.parameters():
             weight.copy_(weight.half().float())
-    histories = {"encoder": encoder_history, "joint": history}
     with_stills = {
         split: joined(
             sets[split, False], data.stills.get(split), share_with_faults=0.0, seed=config.seed
@@ -158,14 +157,17 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
 
 def _teach_encoder(
     model: FineVQ, config: NanoTrainingConfig, settings: Settings, output: Path
-) -> list[dict[str, float]]:
+) -> dict[str, list[dict[str, float]]]:
     """Fine-tune the image encoder on stills and photographs, where there are stills.
 
     Twice: the second time with what a reader of the first encoder says that people would say.
+
+    Returns:
+        Validation numbers, round by round, of each pass.
     """
     if config.data.stills is None:
         _log.warning("no stills (data.stills): the image encoder keeps its ImageNet weights")
-        return []
+        return {}
     stills = synthetic_samples(config.data.stills)
     photographs = without_held_out_sources(human_samples(config), stills)
 
@@ -181,17 +183,18 @@ def _teach_encoder(
         validation_clips=validation_clips.part(range(min(len(validation_clips), 480))),
         validation_photographs=still_set(photographs, "validation", first.human_crops),
     )
-    history = _encoder_pass(model, sets, first, config.seed, output / "state" / "encoder")
+    state = output / "state"
+    histories = {"encoder": _encoder_pass(model, sets, first, config.seed, state / "encoder")}
     if config.encoder_again.rounds and sets.photographs is not None:
         judged = _judged(model, clips, photographs, config, settings)
-        history += _encoder_pass(
+        histories["second encoder"] = _encoder_pass(
             model,
             replace(sets, clips=replace(clips, samples=judged)),
             config.encoder_again,
             config.seed + 1,
-            output / "state" / "encoder_again",
+            state / "encoder_again",
         )
-    return history
+    return histories
 
 
 def _encoder_pass(
