@@ -72,15 +72,15 @@ class MotionStageConfig:
 class AlignmentStageConfig:
     """The third stage: projectors learn, under a linear reader, what the tokens should say."""
 
-    epochs: int = 8
+    epochs: int = 3
     batch_size: int = 64
     """Clips and stills a step."""
     human_batch_size: int = 8
     """Photographs a step: few, since they are few and soon known by heart."""
-    human_weight: float = 0.25
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    feature_dropout: float = 0.3
+    human_weight: float = 1.0
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.3
+    feature_dropout: float = 0.5
     presence_weight: float = 4.0
     """Of the cross-entropy of what is there."""
 
@@ -89,7 +89,7 @@ class AlignmentStageConfig:
 class JointStageConfig:
     """The last stage: projectors, language model and score head learn together."""
 
-    epochs: int = 8
+    epochs: int = 6
     batch_size: int = 24
     """Synthetic clips and stills a step."""
     stills_per_clip: float = 1.0
@@ -110,8 +110,8 @@ class JointStageConfig:
     projector_rate: float = 0.1
     """Share of it for the projectors, which are aligned already."""
     weight_decay: float = 0.05
-    feature_dropout: float = 0.2
-    """Share of encoder features that are zeroed, anew in each step."""
+    feature_dropout: float = 0.4
+    """Share of encoder features that are hidden, anew in each step."""
     view_dropout: float = 0.1
     """Share of sparse-frame tokens that are replaced by another frame's."""
     score_weight: float = 1.0
