@@ -32,6 +32,7 @@ TINY = {
     "motion.epochs": 1,
     "alignment.epochs": 1,
     "joint.epochs": 2,
+    "head.epochs": 1,
     "threads": 1,
 }
 

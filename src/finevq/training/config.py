@@ -124,6 +124,20 @@ class JointStageConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HeadStageConfig:
+    """After it: the score head learns anew, without photographs."""
+
+    epochs: int = 8
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    opinion_share: float = 1.0
+    """What the opinion reader says is so much of overall here."""
+    max_samples: int = 8000
+    """Clips and stills, drawn at random."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NanoTrainingConfig:
     """The whole recipe of nano."""
 
@@ -139,6 +153,7 @@ class NanoTrainingConfig:
     motion: MotionStageConfig = field(default_factory=MotionStageConfig)
     alignment: AlignmentStageConfig = field(default_factory=AlignmentStageConfig)
     joint: JointStageConfig = field(default_factory=JointStageConfig)
+    head: HeadStageConfig = field(default_factory=HeadStageConfig)
     seed: int = 0
     mos_low: float = 9.8
     """Lowest MOS of the scale; levels are five equal bins. Source: FineVD's public labels."""

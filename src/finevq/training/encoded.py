@@ -27,6 +27,12 @@ class EncodedSet:
     def __len__(self) -> int:
         return len(self.samples)
 
+    def part(self, rows: Sequence[int]) -> "EncodedSet":
+        """Return some samples, as clips all of them."""
+        chosen = list(rows)
+        samples = [self.samples[row] for row in chosen]
+        return EncodedSet(samples, self.views[chosen], self.motion[chosen])
+
     def take(self, rows: Sequence[int], variants: Sequence[int]) -> tuple[list[Tensor], Tensor]:
         """Return the features of some rows as `FineVQ.project` takes them."""
         views = self.views[list(rows), list(variants)].float()  # (B, views, F, features)

@@ -39,6 +39,7 @@ from finevq.training.config import EncoderStageConfig, NanoTrainingConfig
 from finevq.training.encoded import EncodedSet, standardization_of
 from finevq.training.encoder_stage import StillSets, train_encoder
 from finevq.training.features import Features, FeatureStore
+from finevq.training.head_stage import train_head
 from finevq.training.joint_stage import train_joint
 from finevq.training.lessons import all_questions
 from finevq.training.motion_stage import motion_features, train_motion
@@ -114,34 +115,7 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         share_with_faults=config.joint.stills_with_motion_faults,
         seed=config.seed,
     )
-    photographs = sets.get(("train", True))
-    if photographs is not None:
-        reader = _opinion_reader(photographs.views, photographs.samples)
-        mos_range = config.mos_low, config.mos_high
-        learnt_from, photographs = (
-            replace(
-                part, samples=with_probable_opinions(part.samples, part.views, reader, mos_range)
-            )
-            for part in (learnt_from, photographs)
-        )
-    train_alignment(
-        model,
-        learnt_from,
-        photographs,
-        config.alignment,
-        validation=[part for (split, _), part in sets.items() if split == "validation"],
-        seed=config.seed,
-        state=output / "state" / "alignment.pt",
-    )
-    histories["joint"] = train_joint(
-        model,
-        prompter,
-        learnt_from,
-        photographs,
-        config,
-        state=output / "state" / "joint.pt",
-        validate=lambda current: _validate(current, prompter, sets),
-    )
+    histories["joint"] = _teach_reading(model, prompter, learnt_from, sets, config, output)
     # The released weights are these, rounded; everything after measures what is released.
     with torch.no_grad():
         for weight in model.parameters():
@@ -153,6 +127,68 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         for split in ("validation", "test")
     }
     return _release(model, prompter, sets, with_stills, histories, config, output, settings)
+
+
+def _teach_reading(
+    model: FineVQ,
+    prompter: NanoPrompter,
+    clips: EncodedSet,
+    sets: "_Sets",
+    config: NanoTrainingConfig,
+    output: Path,
+) -> list[dict[str, float]]:
+    """Train all behind the frozen encoders, and return the joint stage's validation numbers.
+
+    Args:
+        model: Encoders frozen.
+        prompter: nano's template.
+        clips: Clips and stills of the training split.
+        sets: Photographs, and validation data.
+        config: The recipe.
+        output: The model folder.
+    """
+    photographs = sets.get(("train", True))
+    judged = None
+    learnt_from = clips
+    if photographs is not None:
+        reader = _opinion_reader(photographs.views, photographs.samples)
+        mos_range = config.mos_low, config.mos_high
+        judged = with_probable_opinions(
+            clips.samples, clips.views, reader, mos_range, share=config.head.opinion_share
+        )
+        learnt_from, photographs = (
+            replace(
+                part, samples=with_probable_opinions(part.samples, part.views, reader, mos_range)
+            )
+            for part in (clips, photographs)
+        )
+    state = output / "state"
+    train_alignment(
+        model,
+        learnt_from,
+        photographs,
+        config.alignment,
+        validation=[part for (split, _), part in sets.items() if split == "validation"],
+        seed=config.seed,
+        state=state / "alignment.pt",
+    )
+    history = train_joint(
+        model,
+        prompter,
+        learnt_from,
+        photographs,
+        config,
+        state=state / "joint.pt",
+        validate=lambda current: _validate(current, prompter, sets),
+    )
+    if judged is not None and config.head.epochs:
+        train_head(
+            model, prompter, clips, judged, config.head, seed=config.seed, state=state / "head.pt"
+        )
+        numbers = _validate(model, prompter, sets)
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in numbers.items())
+        _log.info("after the head stage: %s", shown)
+    return history
 
 
 def _teach_encoder(

@@ -55,8 +55,10 @@ def with_probable_opinions(
     views: Tensor,
     reader: OpinionReader,
     mos_range: tuple[float, float],
+    *,
+    share: float = 0.5,
 ) -> list[TrainingSample]:
-    """Move each sample's overall score half way to what people would probably say of its pictures.
+    """Move each sample's overall score towards what people would probably say of its pictures.
 
     The rules of synthesis know what was done, the reader how good the picture was before and how
     people take it. Faults of time, which it cannot see, lower its opinion by their severity.
@@ -67,21 +69,22 @@ def with_probable_opinions(
         views: (N, variants, views, F, features): theirs.
         reader: Fitted on training photographs.
         mos_range: Opinions beyond are taken as its ends.
+        share: How far it moves; 1 all the way.
     """
     opinions = reader(views).clip(*mos_range)
     return [
-        _with_opinion(sample, float(opinion))
+        _with_opinion(sample, float(opinion), share)
         for sample, opinion in zip(samples, opinions, strict=True)
     ]
 
 
-def _with_opinion(sample: TrainingSample, opinion: float) -> TrainingSample:
+def _with_opinion(sample: TrainingSample, opinion: float, share: float) -> TrainingSample:
     severity = (sample.dimension_severities or {}).get(Dimension.TEMPORAL, 0.0)
     ruined = FINEVD_SCALE.ruined
     of_pictures = max(opinion - ruined, 0.0)
     fall = OVERALL_WEIGHTS[Dimension.TEMPORAL] * severity  # which pictures cannot show
     opinion = min(opinion, ruined) + of_pictures * (1.0 - fall)
-    overall = 0.5 * (sample.mos[Dimension.OVERALL] + opinion)
+    overall = (1.0 - share) * sample.mos[Dimension.OVERALL] + share * opinion
     return replace(sample, mos={**sample.mos, Dimension.OVERALL: overall})
 
 

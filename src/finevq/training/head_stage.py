@@ -1,0 +1,111 @@
+"""After the joint stage: the score head learns anew what the decoder's states say.
+
+In the joint stage every part sees the few photographs again and again, and the score learns them by
+heart: states of unseen photographs still hold what the ridge regression knows, their scores no
+longer do. So the head alone is trained once more, on states of clips and stills only, and learns
+the ridge regression's opinion of each as its overall score.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from finevq.model.finevq import FineVQ
+from finevq.prompts import questions
+from finevq.prompts.prompter import NanoPrompter
+from finevq.training.batches import pack
+from finevq.training.config import HeadStageConfig
+from finevq.training.encoded import EncodedSet
+from finevq.training.lessons import Lesson
+from finevq.training.losses import correlation_loss, score_loss
+from finevq.training.samples import TrainingSample
+from finevq.vocabulary import DIMENSIONS
+
+_log = logging.getLogger(__name__)
+
+
+def train_head(
+    model: FineVQ,
+    prompter: NanoPrompter,
+    data: EncodedSet,
+    samples: Sequence[TrainingSample],
+    config: HeadStageConfig,
+    *,
+    seed: int,
+    state: Path,
+) -> None:
+    """Train the score head in place; all else stays.
+
+    Args:
+        model: After the joint stage.
+        prompter: nano's template.
+        data: Clips and stills of the training split.
+        samples: The same with the scores to learn.
+        config: Epochs, rates.
+        seed: Of the order.
+        state: File that holds the trained head; a run that finds it takes it from there.
+    """
+    if state.exists():
+        model.score_head.load_state_dict(torch.load(state, weights_only=True))
+        return
+    model.eval()
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randperm(len(data), generator=generator)[: config.max_samples].tolist()
+    states = rating_states(model, prompter, data.part(drawn))  # (N, dimensions, D)
+    mos = torch.tensor([[samples[row].mos[name] for name in DIMENSIONS] for row in drawn])
+    head = model.score_head
+    optimizer = torch.optim.AdamW(
+        head.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    steps = config.epochs * -(-len(mos) // config.batch_size)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, config.learning_rate, total_steps=max(steps, 2), pct_start=0.1
+    )
+    for epoch in range(config.epochs):
+        losses = []
+        for rows in torch.randperm(len(mos), generator=generator).split(config.batch_size):
+            predicted = model.score(states[rows])  # (B, dimensions)
+            order = [
+                correlation_loss(predicted[:, column], mos[rows, column])
+                for column in range(len(DIMENSIONS))
+            ]
+            loss = score_loss(predicted, mos[rows]) + 0.5 * torch.stack(order).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(head.parameters(), 1.0)
+            optimizer.step()
+            scheduler.step()
+            losses.append(loss.item())
+        _log.info("head stage, epoch %d: loss %.3f", epoch + 1, float(np.mean(losses)))
+    partial = state.with_suffix(".part")
+    torch.save(head.state_dict(), partial)
+    partial.replace(state)
+
+
+@torch.no_grad()
+def rating_states(
+    model: FineVQ, prompter: NanoPrompter, data: EncodedSet, batch_size: int = 32
+) -> Tensor:
+    """Return the states (N, dimensions, D) from which the score head reads its six scores."""
+    asked = []
+    for name in DIMENSIONS:
+        question = questions.rating(name)
+        asked.append(Lesson(question, question.choices[0], 0.0))
+    parts = []
+    for start in range(0, len(data), batch_size):
+        rows = range(start, min(start + batch_size, len(data)))
+        visual = model.project(*data.take(rows, [0] * len(rows)))
+        batch = pack(prompter, visual.shape[1], [asked] * len(rows))
+        out = model(
+            model.embed(batch.token_ids, visual),
+            attention_mask=batch.attention_bias,
+            position_ids=batch.position_ids,
+            with_logits=False,
+        )
+        states = out.hidden[batch.score_rows, batch.score_positions]
+        parts.append(states.view(len(rows), len(asked), -1))
+    return torch.cat(parts)
