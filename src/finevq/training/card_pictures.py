@@ -84,6 +84,7 @@ def _learning_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> 
         best = int(np.argmax([row["selection"] for row in rows])) + 1
         axes.axvline(best, color=_SOFT, linewidth=0.9, linestyle=":")
         axes.set_title(f"{stage} stage; kept: {best}", fontsize=10, color=_INK, loc="left")
+        axes.set_xticks(rounds)
         axes.set_xlabel("round", fontsize=9, color=_SOFT)
         axes.set_ylabel("SRCC on validation data", fontsize=9, color=_SOFT)
         axes.legend(fontsize=7, frameon=False, ncols=2)
