@@ -365,7 +365,8 @@ def test_the_progress_page_renews_itself_and_leaves_focus_and_scroll_alone(
         page.set_default_timeout(PATIENCE_MILLISECONDS)
         page.clock.install()
         page.goto(f"http://127.0.0.1:{study.port}/experimenter/login")
-        page.keyboard.type("pw")
+        # Into the field itself: on a busy machine keys come before the field has the focus.
+        page.fill("input[type=password]", "pw")
         page.keyboard.press("Enter")
         page.wait_for_selector("text=of 30 subjects finished")
         link = page.locator("a", has_text="S25")

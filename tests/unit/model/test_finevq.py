@@ -12,9 +12,9 @@ def _video(model: FineVQ, seed: int = 0) -> tuple[list[torch.Tensor], torch.Tens
 
 
 @torch.no_grad()
-def test_a_video_becomes_one_token_a_view_and_a_burst(model: FineVQ):
+def test_a_video_becomes_a_token_a_view_and_a_burst_and_a_summary(model: FineVQ):
     visual = model.encode_video(*_video(model))
-    assert visual.shape == (1, 2 * 2 + 4, model.config.language_model.width)
+    assert visual.shape == (1, 2 * 2 + 5 + 4, model.config.language_model.width)
 
 
 @torch.no_grad()
@@ -34,7 +34,7 @@ def test_places_and_tokens_must_agree(model: FineVQ):
 @torch.no_grad()
 def test_the_score_reacts_to_every_part_of_the_video(model: FineVQ):
     views, motion = _video(model)
-    prefix = torch.tensor([[1, *[model.config.context_token_id] * 8, 4]])
+    prefix = torch.tensor([[1, *[model.config.context_token_id] * 13, 4]])
 
     def score(views: list[torch.Tensor], motion: torch.Tensor) -> float:
         out = model(model.embed(prefix, model.encode_video(views, motion)))

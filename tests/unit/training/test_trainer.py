@@ -272,13 +272,13 @@ def test_each_stage_of_nano_overfits_sixteen_clips(tmp_path: Path, name: str):
     clips = DrawnClips()
     # The released weights on small pictures: what is shown is that the stage can learn.
     model.config = replace(model.config, video=clips.video)
-    rates = {"stage1": 5e-3, "stage2": 2e-3, "qa": 3e-3, "joint": 2e-3}
-    config = stage(name, epochs=80, batch_size=16)
+    rates = {"stage1": 3e-3, "stage2": 2e-3, "qa": 3e-3, "joint": 2e-3}
+    config = stage(name, epochs=120, batch_size=16)
     config = replace(
         config,
         lora=replace(config.lora, dropout=0.0),
         optimizer=replace(config.optimizer, learning_rate=rates[name]),
-        validation=replace(config.validation, every_steps=80),
+        validation=replace(config.validation, every_steps=120),
     )
     prepare_parts(model, config)
     records = yes_no_records(16) if name == "qa" else rating_records(16, [Dimension.OVERALL])
