@@ -87,7 +87,7 @@ class AlignmentStageConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JointStageConfig:
-    """The last stage: projectors, language model and score head learn together."""
+    """The fourth stage: projectors, language model and score head learn together."""
 
     epochs: int = 6
     batch_size: int = 24

@@ -12,16 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from finevq.model.finevq import FineVQ
 from finevq.prompts import questions
 from finevq.prompts.prompter import NanoPrompter
-from finevq.training.batches import pack
 from finevq.training.config import HeadStageConfig
 from finevq.training.encoded import EncodedSet
-from finevq.training.lessons import Lesson
 from finevq.training.losses import correlation_loss, score_loss
+from finevq.training.predictions import answer_states
 from finevq.training.samples import TrainingSample
 from finevq.vocabulary import DIMENSIONS
 
@@ -55,7 +54,8 @@ def train_head(
     model.eval()
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randperm(len(data), generator=generator)[: config.max_samples].tolist()
-    states = rating_states(model, prompter, data.part(drawn))  # (N, dimensions, D)
+    ratings = [questions.rating(name) for name in DIMENSIONS]
+    states = torch.cat(list(answer_states(model, prompter, data.part(drawn), ratings)))  # (N, 6, D)
     mos = torch.tensor([[samples[row].mos[name] for name in DIMENSIONS] for row in drawn])
     head = model.score_head
     optimizer = torch.optim.AdamW(
@@ -84,28 +84,3 @@ def train_head(
     partial = state.with_suffix(".part")
     torch.save(head.state_dict(), partial)
     partial.replace(state)
-
-
-@torch.no_grad()
-def rating_states(
-    model: FineVQ, prompter: NanoPrompter, data: EncodedSet, batch_size: int = 32
-) -> Tensor:
-    """Return the states (N, dimensions, D) from which the score head reads its six scores."""
-    asked = []
-    for name in DIMENSIONS:
-        question = questions.rating(name)
-        asked.append(Lesson(question, question.choices[0], 0.0))
-    parts = []
-    for start in range(0, len(data), batch_size):
-        rows = range(start, min(start + batch_size, len(data)))
-        visual = model.project(*data.take(rows, [0] * len(rows)))
-        batch = pack(prompter, visual.shape[1], [asked] * len(rows))
-        out = model(
-            model.embed(batch.token_ids, visual),
-            attention_mask=batch.attention_bias,
-            position_ids=batch.position_ids,
-            with_logits=False,
-        )
-        states = out.hidden[batch.score_rows, batch.score_positions]
-        parts.append(states.view(len(rows), len(asked), -1))
-    return torch.cat(parts)

@@ -1,4 +1,4 @@
-"""The last stage of nano: projectors, language model and score head learn together.
+"""The fourth stage of nano: projectors, language model and score head learn together.
 
 Both truths in every step: degraded clips teach all dimensions, attributes and words, photographs
 with people's opinions anchor the overall score. Encoders are frozen; their features are inputs.

@@ -4,12 +4,13 @@ The same suffixes as in use, in packed rows; the closed answers are all single t
 vocabulary, so one position decides each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from finevq.model.finevq import FineVQ
 from finevq.prompts.prompter import NanoPrompter
@@ -71,12 +72,36 @@ def predict(
         questions: Q closed questions, whose allowed answers are single tokens.
         batch_size: Samples at a time.
     """
-    asked = [Lesson(question, question.choices[0], 0.0) for question in questions]
     choice_ids = [
         [prompter.continuation_ids(question, question.stem, word)[0] for word in question.choices]
         for question in questions
     ]
     scores, likelihoods = [], {question: list[NDArray[np.float64]]() for question in questions}
+    for states in answer_states(model, prompter, data, questions, batch_size):
+        scores.append(model.score(states).double().numpy())
+        logits = model.logits(states).double().log_softmax(-1)
+        for index, question in enumerate(questions):
+            likelihoods[question].append(logits[:, index, choice_ids[index]].numpy())
+    return Predictions(
+        tuple(questions),
+        np.concatenate(scores),
+        {question: np.concatenate(parts) for question, parts in likelihoods.items()},
+    )
+
+
+@torch.no_grad()
+def answer_states(
+    model: FineVQ,
+    prompter: NanoPrompter,
+    data: EncodedSet,
+    questions: Sequence[Question],
+    batch_size: int = 16,
+) -> Iterator[Tensor]:
+    """Yield the states (B, Q, D) that answers and scores are read from, batch by batch, in order.
+
+    Args: see `predict`.
+    """
+    asked = [Lesson(question, question.choices[0], 0.0) for question in questions]
     for start in range(0, len(data), batch_size):
         rows = range(start, min(start + batch_size, len(data)))
         visual = model.project(*data.take(rows, [0] * len(rows)))
@@ -87,14 +112,5 @@ def predict(
             position_ids=batch.position_ids,
             with_logits=False,
         )
-        hidden = out.hidden[batch.score_rows, batch.score_positions]
-        scores.append(model.score(hidden).view(len(rows), len(asked)).double().numpy())
-        logits = model.logits(hidden).double().log_softmax(-1)
-        logits = logits.view(len(rows), len(asked), -1)
-        for index, question in enumerate(questions):
-            likelihoods[question].append(logits[:, index, choice_ids[index]].numpy())
-    return Predictions(
-        tuple(questions),
-        np.concatenate(scores),
-        {question: np.concatenate(parts) for question, parts in likelihoods.items()},
-    )
+        states = out.hidden[batch.score_rows, batch.score_positions]
+        yield states.view(len(rows), len(asked), -1)
