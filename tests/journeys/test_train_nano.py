@@ -62,6 +62,8 @@ def data(tmp_path_factory) -> Path:
     for name, stills, count in (("clips", False, 16), ("stills", True, 24)):
         config = SynthesisConfig(count=count, seed=3, max_short_side=96, stills=stills)
         synthesize(folder / name, sources, config)
+    copies = SynthesisConfig(count=12, seed=4, max_short_side=96, stills=True, copies=3)
+    synthesize(folder / "copies", sources, copies)
     return folder
 
 
@@ -69,6 +71,7 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
         f'[data]\nmanifest = "{data / "clips"}"\nstills = "{data / "stills"}"\n'
+        f'copies = "{data / "copies"}"\n'
         f'human = "{data / "human"}"\ncache = "{tmp_path / "features"}"\nworkers = 1\n'
     )
     out = tmp_path / "out"

@@ -55,6 +55,9 @@ def synthesize(
     stills: Annotated[
         bool, typer.Option("--stills", help="Clips of three frames, no faults of time.")
     ] = False,
+    copies: Annotated[
+        int, typer.Option(min=0, help="Further degraded copies of each clip, counted as clips.")
+    ] = 0,
     parquet: Annotated[bool, typer.Option("--parquet", help="Write manifest.parquet too.")] = False,
     preview_file: Annotated[
         Path | None, typer.Option("--preview", help="Draw a contact sheet of the faults (PNG).")
@@ -86,6 +89,7 @@ def synthesize(
         with_vmaf=vmaf,
         max_short_side=max_height,
         stills=stills,
+        copies=copies,
         workers=workers,
     )
     with Progress(console=Console(stderr=True)) as progress:

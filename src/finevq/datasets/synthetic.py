@@ -32,6 +32,8 @@ from finevq.datasets.degradations.chain import (
     moved_reference,
     needs_margin,
     needs_motion,
+    with_further_fault,
+    without_margin,
 )
 from finevq.datasets.degradations.footage import Footage
 from finevq.datasets.degradations.labels import ClipLabels, label_clip
@@ -76,6 +78,9 @@ class SynthesisConfig:
     """Largest frame height (landscape) or width (portrait), in pixels."""
     stills: bool = False
     """Clips of three frames without faults of time: many pictures for little work."""
+    copies: int = 0
+    """Further degraded copies of each clip: the same frames with one more fault, so that which of
+    two is worse is certain. They count as clips; each clip is followed by its copies."""
     workers: int = 1
     """Processes."""
 
@@ -118,6 +123,8 @@ class SyntheticClip:
     seed: int
     chain: tuple[Mapping[str, Any], ...] = field(default=())
     """attribute, severity and parameters of each fault, in the order of application."""
+    scene: int | None = None
+    """Clips of one number show the same frames; None in a data set without copies."""
 
 
 def read_manifest(path: Path) -> list[SyntheticClip]:
@@ -222,6 +229,8 @@ def _check_same_run(out: Path, sources: Sequence[Source], config: SynthesisConfi
         "with_vmaf": config.with_vmaf,
         "max_short_side": config.max_short_side,
         "stills": config.stills,
+        # Absent where there are none, so that older folders can still be completed.
+        **({"copies": config.copies} if config.copies else {}),
         "sources": [[source.name, source.quality] for source in sources],
     }
     path = out / "run.json"
@@ -351,10 +360,17 @@ def make_clip(
     Raises:
         VideoDecodeError: eight sources in a row could not be read.
     """
-    rng = np.random.default_rng([config.seed, index])
-    chain = draw_chain(rng, config.balance, _SPATIAL if config.stills else FAULT_DIMENSIONS)
+    scene, copy = divmod(index, config.copies + 1)
+    rng = np.random.default_rng([config.seed, scene])
+    dimensions = _SPATIAL if config.stills else FAULT_DIMENSIONS
+    chain = draw_chain(rng, config.balance, dimensions)
+    if config.copies:
+        chain = without_margin(chain)
     source, footage = _drawn_footage(sources, chain, config, rng)
     crf = _drawn_delivery_crf(rng)
+    if copy:
+        further = np.random.default_rng([config.seed, scene, copy])
+        chain = with_further_fault(chain, further, config.balance, dimensions)
     clean = Footage(footage.frames.copy(), footage.fps) if config.with_vmaf else None
     degraded = apply_chain(footage, chain, crf)
     vmaf = None
@@ -363,7 +379,8 @@ def make_clip(
     labels = label_clip(degraded.severities, vmaf=vmaf, source_quality=source.quality)
     name = f"clips/{index:06d}.mp4"
     _write_atomically(out / name, degraded.data)
-    return _record(index, name, source, footage, degraded, labels, vmaf, config.seed)
+    record = _record(index, name, source, footage, degraded, labels, vmaf, config.seed)
+    return {**record, "scene": scene} if config.copies else record
 
 
 def _drawn_delivery_crf(rng: np.random.Generator) -> float:
@@ -455,7 +472,7 @@ def _photo_footage(
     fps = float(rng.choice(_FPS, p=_FPS_SHARES))
     seconds = rng.uniform(2.0, 3.0) if fps <= 30 and short <= 720 else 2.0
     num_frames = round(fps * seconds)
-    moves = needs_motion(chain)
+    moves = needs_motion(chain) or config.copies > 0  # a copy's fault may need it
     sway = float(rng.uniform(0.8, 1.6) if moves else rng.uniform(0.3, 1.0))
     path = handheld_path(num_frames, fps, rng, sway, is_moving=moves)
     if config.stills:

@@ -13,6 +13,9 @@ class DataConfig:
     stills: Path | None = None
     """manifest.jsonl of `finevq data synthesize --stills`, for the image encoder. None: the encoder
     keeps its ImageNet weights."""
+    copies: Path | None = None
+    """manifest.jsonl of `finevq data synthesize --stills --copies N`: pictures beside further
+    degraded copies of themselves, whose order is certain. None: without."""
     human: Path | None = None
     """Folder with images/ and mos.csv (image, mos, mos_std): people's opinions. None: without."""
     human_folds: int = 5

@@ -240,6 +240,8 @@ def _order(predicted: Tensor, batch: PackedBatch, pairs: Sequence[tuple[int, int
 def worse_of_same_source(samples: Sequence[TrainingSample]) -> dict[int, list[int]]:
     """Return, for each sample that has such, the rows of the same source that are surely worse.
 
+    Where samples show the very same frames (one scene), only those are compared.
+
     Args:
         samples: With known severities.
 
@@ -248,7 +250,7 @@ def worse_of_same_source(samples: Sequence[TrainingSample]) -> dict[int, list[in
     """
     by_source: dict[str, list[int]] = {}
     for row, sample in enumerate(samples):
-        by_source.setdefault(sample.group, []).append(row)
+        by_source.setdefault(sample.scene or sample.group, []).append(row)
     found: dict[int, list[int]] = {}
     for rows in by_source.values():
         faults = np.array([_fault_vector(samples[row]) for row in rows])

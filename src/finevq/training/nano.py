@@ -53,7 +53,7 @@ from finevq.training.sources import (
     without_held_out_sources,
 )
 from finevq.training.stills import StillSet, read_stills
-from finevq.training.stills_as_clips import EncodedStills, crops_as_frames, joined
+from finevq.training.stills_as_clips import EncodedStills, crops_as_frames, joined, with_copies
 from finevq.vocabulary import DIMENSIONS, Dimension
 
 _log = logging.getLogger(__name__)
@@ -115,6 +115,7 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         share_with_faults=config.joint.stills_with_motion_faults,
         seed=config.seed,
     )
+    learnt_from = with_copies(learnt_from, data.copies, seed=config.seed)
     histories["joint"] = _teach_reading(model, prompter, learnt_from, sets, config, output)
     # The released weights are these, rounded; everything after measures what is released.
     with torch.no_grad():
@@ -330,6 +331,8 @@ class _Data:
     entries: Sequence[Row]
     stills: Mapping[Split, EncodedStills]
     """Empty where there are none."""
+    copies: EncodedStills | None
+    """Pictures of the training split beside further degraded copies of themselves."""
 
     def rows(self, split: Split, *, human: bool) -> list[Row]:
         return [
@@ -362,7 +365,9 @@ def _read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) ->
         _log.warning("no human opinions (data.human): overall rests on known degradations alone")
     entries = _with_features(store, clips, config, mirrored=False)
     entries += _with_features(store, photographs, config, mirrored=True)
-    data = _Data(entries, _encoded_stills(model, store, config, settings))
+    encoded = partial(_encoded_stills, model=model, store=store, config=config, settings=settings)
+    copies = encoded(config.data.copies, splits=("train",))
+    data = _Data(entries, encoded(config.data.stills), copies.get("train"))
     for split in ("train", "validation", "test"):
         if not data.rows(split, human=False):
             raise DatasetError(f"{config.data.manifest} has no readable clip in split {split!r}")
@@ -370,13 +375,19 @@ def _read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) ->
 
 
 def _encoded_stills(
-    model: FineVQ, store: FeatureStore, config: NanoTrainingConfig, settings: Settings
+    manifest: Path | None,
+    *,
+    splits: Sequence[Split] = _SPLITS,
+    model: FineVQ,
+    store: FeatureStore,
+    config: NanoTrainingConfig,
+    settings: Settings,
 ) -> dict[Split, EncodedStills]:
-    if config.data.stills is None:
+    if manifest is None:
         return {}
-    samples = synthetic_samples(config.data.stills)
+    samples = synthetic_samples(manifest)
     encoded = {}
-    for split in _SPLITS:
+    for split in splits:
         stills = _still_set(model, samples, split, config.encoder.crops, config, settings)
         if stills is not None:
             features = store.encode_stills(stills, config.data.workers)

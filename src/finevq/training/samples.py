@@ -29,6 +29,8 @@ class TrainingSample:
     """A dimension or "none"; None where nobody knows."""
     source_quality: float = 1.0
     """Of what was degraded, before our faults: 0..1; 1 where nobody knows."""
+    scene: str | None = None
+    """Samples of one scene show the same frames with other faults; None where nobody knows."""
 
     @property
     def is_human(self) -> bool:

@@ -98,4 +98,5 @@ def _synthetic(clip: SyntheticClip) -> TrainingSample:
         distorted=dict(clip.distorted),
         most_impactful=clip.most_impactful,
         source_quality=clip.source_quality,
+        scene=None if clip.scene is None else f"{clip.path.parent}#{clip.scene}",
     )

@@ -76,6 +76,43 @@ def joined(
     )
 
 
+def with_copies(clips: EncodedSet, copies: EncodedStills | None, *, seed: int) -> EncodedSet:
+    """Put further degraded copies of pictures behind all else.
+
+    All of one scene borrow the motion of one calm clip, so that nothing but the further fault tells
+    them apart. One of them is there twice, the second time with the motion of a clip with a fault
+    of time.
+
+    Args:
+        clips: What `joined` gave, of one split.
+        copies: Of the same split, several of each scene.
+        seed: Of the lending.
+    """
+    if copies is None:
+        return clips
+    lent = range(len(clips) - clips.num_stills)
+    severities = [_of_time(clips.samples[row]) for row in lent]
+    calm = [row for row in lent if not severities[row]]
+    faulty = [row for row in lent if severities[row]]
+    generator = random.Random(seed)
+    lender_of: dict[str | None, int] = {}
+    shown, lenders, samples = [], [], []
+    for row, still in enumerate(copies.samples):
+        is_first = still.scene not in lender_of
+        lender = lender_of.setdefault(still.scene, generator.choice(calm))
+        takers = [lender, generator.choice(faulty)] if is_first and faulty else [lender]
+        for taker in takers:
+            shown.append(row)
+            lenders.append(taker)
+            samples.append(_with_faults(still, severities[taker]))
+    return EncodedSet(
+        [*clips.samples, *samples],
+        torch.cat([clips.views, crops_as_frames(copies.views[shown], clips.views.shape[3])]),
+        torch.cat([clips.motion, clips.motion[lenders]]),
+        num_stills=clips.num_stills + len(samples),
+    )
+
+
 def _of_time(sample: TrainingSample) -> dict[str, float]:
     return {
         name: value

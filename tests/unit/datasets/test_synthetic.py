@@ -64,6 +64,24 @@ def test_another_seed_gives_other_clips(made, sources, tmp_path):
     assert read_manifest(tmp_path)[0] != read_manifest(made)[0]
 
 
+def test_copies_show_the_frames_of_their_clip_with_one_more_fault(sources, tmp_path):
+    synthesize(tmp_path, sources, config(count=12, copies=3, stills=True))
+    clips = read_manifest(tmp_path)
+    assert [clip.scene for clip in clips] == [0] * 4 + [1] * 4 + [2] * 4
+    for start in (0, 4, 8):
+        first, *copies = clips[start : start + 4]
+        for copy in copies:
+            assert (copy.source, copy.width, copy.fps) == (first.source, first.width, first.fps)
+            assert len(copy.chain) == len(first.chain) + 1
+            assert all(fault in copy.chain for fault in first.chain)
+            assert copy.mos[Dimension.OVERALL] < first.mos[Dimension.OVERALL]
+            assert all(
+                copy.attribute_severities[name] >= severity
+                for name, severity in first.attribute_severities.items()
+                if name != "compression artifact"  # a codec that is a fault delivers by itself
+            )
+
+
 def test_a_stopped_run_continues_to_the_same_result(made, sources, tmp_path):
     synthesize(tmp_path, sources, config(count=3))
     journal = tmp_path / "progress.jsonl"

@@ -5,7 +5,7 @@ from finevq.training.joint_stage import worse_of_same_source
 from finevq.training.samples import TrainingSample
 
 
-def sample(group: str, **severities: float) -> TrainingSample:
+def sample(group: str, scene: str | None = None, **severities: float) -> TrainingSample:
     known = {name.replace("_", " "): value for name, value in severities.items()}
     labels = label_clip(known)
     return TrainingSample(
@@ -15,6 +15,7 @@ def sample(group: str, **severities: float) -> TrainingSample:
         mos=labels.mos,
         severities=known,
         dimension_severities=labels.severities,
+        scene=scene,
     )
 
 
@@ -32,3 +33,13 @@ def test_only_what_is_worse_in_every_respect_and_of_one_source_is_surely_worse()
         1: [2],  # .55 is hardly worse, noise is another fault
         4: [2],
     }
+
+
+def test_copies_of_one_scene_are_compared_with_each_other_only():
+    samples = [
+        sample("a"),
+        sample("a", "first"),
+        sample("a", "first", camera_blur=0.5),
+        sample("a", "second", camera_blur=0.9),
+    ]
+    assert worse_of_same_source(samples) == {1: [2]}

@@ -1,5 +1,7 @@
 """Stills behind clips: crops in turn, borrowed motion, and labels that follow from it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from finevq.datasets.degradations.labels import label_clip
 from finevq.training.encoded import EncodedSet
 from finevq.training.samples import TrainingSample
-from finevq.training.stills_as_clips import EncodedStills, joined
+from finevq.training.stills_as_clips import EncodedStills, joined, with_copies
 from finevq.vocabulary import Dimension
 
 
@@ -74,3 +76,24 @@ def test_without_a_clip_with_faults_of_time_none_is_lent(clips, stills):
     calm = EncodedSet(clips.samples[:1], clips.views[:1], clips.motion[:1])
     both = joined(calm, stills, share_with_faults=1.0, seed=0)
     assert list(both.samples[1:]) == list(stills.samples)
+
+
+def test_copies_of_a_scene_share_a_calm_motion_and_one_is_there_again_with_a_fault_of_time(clips):
+    samples = [
+        replace(sample("s", faults), scene=scene)
+        for scene in "ab"
+        for faults in ({}, {"camera blur": 0.5})
+    ]
+    copies = EncodedStills(samples, np.zeros((4, 2, 2, 1, 5), np.float16))
+    both = with_copies(clips, copies, seed=0)
+    assert both.num_stills == len(both) - 2 == 6
+    of_time = [s.severities.get("stutter", 0.0) for s in both.samples[2:]]
+    assert of_time == [0.0, 0.8, 0.0] * 2
+    assert both.motion[2:, 0, 0, 0].tolist() == [0, 1, 0] * 2
+    twin = both.samples[3]
+    assert twin.scene == "a"
+    assert twin.mos[Dimension.OVERALL] < both.samples[2].mos[Dimension.OVERALL]
+
+
+def test_without_copies_nothing_changes(clips):
+    assert with_copies(clips, None, seed=0) is clips

@@ -1,6 +1,6 @@
 """Chains of faults: which ones a clip gets, how strong, and their application in physical order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,13 +96,9 @@ def draw_chain(
     if rng.random() < clean_share:
         return ()
     wanted = 1 + int(rng.choice(len(_NUM_FAULTS_SHARES), p=_NUM_FAULTS_SHARES))
-    dimension_shares = _mixture([FINEVD_DIMENSION_SHARES[d] for d in dimensions], balance)
     faults: dict[str, PlannedFault] = {}
     for rank in range(wanted):
-        dimension = dimensions[int(rng.choice(len(dimensions), p=dimension_shares))]
-        names = ATTRIBUTES[dimension]
-        shares = _mixture([FINEVD_ATTRIBUTE_COUNTS[n] for n in names], balance)
-        attribute = names[int(rng.choice(len(names), p=shares))]
+        attribute = _drawn_attribute(rng, balance, dimensions)
         if attribute in faults or _excluded(attribute, faults):
             continue
         # Every severity is as likely for the first fault; the others are weaker on average.
@@ -110,7 +106,49 @@ def draw_chain(
         faults[attribute] = PlannedFault(
             attribute, round(float(severity), 3), int(rng.integers(2**31))
         )
-    return tuple(sorted(faults.values(), key=lambda fault: FAULTS[fault.attribute].stage))
+    return _in_physical_order(faults.values())
+
+
+_WEAKEST_FURTHER_FAULT = 0.25
+
+
+def with_further_fault(
+    chain: tuple[PlannedFault, ...],
+    rng: np.random.Generator,
+    balance: float = 1.0,
+    dimensions: Sequence[Dimension] = FAULT_DIMENSIONS,
+) -> tuple[PlannedFault, ...]:
+    """Add one clearly visible fault to a chain; what it held stays as it was.
+
+    Never shake: it needs frames with a margin, and the copy shall show the same frames.
+
+    Args:
+        chain: In physical order.
+        rng: Source of all randomness.
+        balance: As in `draw_chain`.
+        dimensions: The new fault is one of these.
+    """
+    present = {fault.attribute: fault for fault in chain}
+    while True:
+        attribute = _drawn_attribute(rng, balance, dimensions)
+        if attribute in present or attribute in _NEEDS_MARGIN or _excluded(attribute, present):
+            continue
+        severity = round(float(rng.uniform(_WEAKEST_FURTHER_FAULT, 1.0)), 3)
+        fault = PlannedFault(attribute, severity, int(rng.integers(2**31)))
+        return _in_physical_order([*chain, fault])
+
+
+def _drawn_attribute(
+    rng: np.random.Generator, balance: float, dimensions: Sequence[Dimension]
+) -> str:
+    dimension_shares = _mixture([FINEVD_DIMENSION_SHARES[d] for d in dimensions], balance)
+    names = ATTRIBUTES[dimensions[int(rng.choice(len(dimensions), p=dimension_shares))]]
+    shares = _mixture([FINEVD_ATTRIBUTE_COUNTS[n] for n in names], balance)
+    return names[int(rng.choice(len(names), p=shares))]
+
+
+def _in_physical_order(faults: Iterable[PlannedFault]) -> tuple[PlannedFault, ...]:
+    return tuple(sorted(faults, key=lambda fault: FAULTS[fault.attribute].stage))
 
 
 _OPPOSITES = (
@@ -229,6 +267,7 @@ def moved_reference(footage: Footage, chain: tuple[PlannedFault, ...]) -> Frames
 
 
 _NEEDS_MOTION = frozenset({"stutter", "other temporal", "motion blur"})
+_NEEDS_MARGIN = frozenset({"shake"})
 
 
 def needs_motion(chain: tuple[PlannedFault, ...]) -> bool:
@@ -238,7 +277,12 @@ def needs_motion(chain: tuple[PlannedFault, ...]) -> bool:
 
 def needs_margin(chain: tuple[PlannedFault, ...]) -> bool:
     """Whether the frames must come with `SHAKE_MARGIN` on each side."""
-    return any(planned.attribute == "shake" for planned in chain)
+    return any(planned.attribute in _NEEDS_MARGIN for planned in chain)
+
+
+def without_margin(chain: tuple[PlannedFault, ...]) -> tuple[PlannedFault, ...]:
+    """Leave out the faults that need the margin."""
+    return tuple(planned for planned in chain if planned.attribute not in _NEEDS_MARGIN)
 
 
 def dimension_severities(severities: Mapping[str, float]) -> dict[Dimension, float]:
