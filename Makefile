@@ -45,10 +45,12 @@ NANO_SOURCES = --sources $(RUNS)/wallpapers --sources $(LIVE)/images \
 nano: $(VENV)/dev
 	$(BIN)/finevq data fetch-wallpapers $(RUNS)/wallpapers
 	$(BIN)/finevq data synthesize $(RUNS)/stills --stills --count 16000 --seed 11 $(NANO_SOURCES)
+	$(BIN)/finevq data synthesize $(RUNS)/copies --stills --copies 7 --count 5600 --seed 13 $(NANO_SOURCES)
 	$(BIN)/finevq data synthesize $(RUNS)/clips --count 3000 --seed 12 $(NANO_SOURCES)
 	$(BIN)/finevq train nano --config recipes/nano.toml --output $(RUNS)/nano \
 		--set data.human=$(LIVE) --set data.manifest=$(RUNS)/clips/manifest.jsonl \
-		--set data.stills=$(RUNS)/stills/manifest.jsonl --set data.cache=$(RUNS)/features
+		--set data.stills=$(RUNS)/stills/manifest.jsonl \
+		--set data.copies=$(RUNS)/copies/manifest.jsonl --set data.cache=$(RUNS)/features
 
 format: $(VENV)/dev
 	$(BIN)/ruff format .

@@ -8,6 +8,7 @@ values.
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ from finevq.model.finevq import FineVQ
 from finevq.model.folder import DECODER_FILE, VIDEO_ENCODER_FILE
 
 _OPSET = 17
+_SMALLEST_STORED_IN_HALF = 1024
+"""Numbers in a weight from which it is worth it."""
 
 
 class VideoEncoderGraph(nn.Module):
@@ -173,5 +176,30 @@ def _export(
             dynamic_axes=dynamic,
             opset_version=_OPSET,
             dynamo=False,
+            # As they are: folded into the convolutions, the normalisations would leave weights that
+            # no half holds. The runtime folds them when it loads the file.
+            training=torch.onnx.TrainingMode.PRESERVE,
         )
-    onnx.checker.check_model(str(path))
+    stored = onnx.load(str(path))
+    _store_in_half(stored)
+    onnx.checker.check_model(stored)
+    onnx.save(stored, str(path))
+
+
+def _store_in_half(model: onnx.ModelProto) -> None:
+    """Keep the weights that half precision holds exactly as halves, widened on loading."""
+    casts = []
+    for weight in model.graph.initializer:
+        if weight.data_type != onnx.TensorProto.FLOAT:
+            continue
+        values = onnx.numpy_helper.to_array(weight)
+        halves = values.astype(np.float16)
+        if values.size < _SMALLEST_STORED_IN_HALF or (halves.astype(np.float32) != values).any():
+            continue
+        name, half_name = weight.name, f"{weight.name}.half"
+        weight.CopyFrom(onnx.numpy_helper.from_array(halves, half_name))
+        casts.append(
+            onnx.helper.make_node("Cast", [half_name], [name], to=onnx.TensorProto.FLOAT)
+        )
+    for place, cast in enumerate(casts):
+        model.graph.node.insert(place, cast)

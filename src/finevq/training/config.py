@@ -75,7 +75,7 @@ class MotionStageConfig:
 class AlignmentStageConfig:
     """The third stage: projectors learn, under a linear reader, what the tokens should say."""
 
-    epochs: int = 3
+    epochs: int = 8
     batch_size: int = 64
     """Clips and stills a step."""
     human_batch_size: int = 8
@@ -83,7 +83,7 @@ class AlignmentStageConfig:
     human_weight: float = 1.0
     learning_rate: float = 1e-3
     weight_decay: float = 0.3
-    feature_dropout: float = 0.5
+    feature_dropout: float = 0.3
     presence_weight: float = 4.0
     """Of the cross-entropy of what is there."""
 
@@ -136,7 +136,11 @@ class HeadStageConfig:
     weight_decay: float = 0.05
     opinion_share: float = 1.0
     """What the opinion reader says is so much of overall here."""
-    max_samples: int = 8000
+    num_pairs: int = 128
+    """Pairs of a step whose order is certain."""
+    rank_weight: float = 0.5
+    """Of that order."""
+    max_samples: int = 12000
     """Clips and stills, drawn at random."""
 
 

@@ -8,21 +8,23 @@ the ridge regression's opinion of each as its overall score.
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from finevq.model.finevq import FineVQ
 from finevq.prompts import questions
 from finevq.prompts.prompter import NanoPrompter
 from finevq.training.config import HeadStageConfig
 from finevq.training.encoded import EncodedSet
-from finevq.training.losses import correlation_loss, score_loss
+from finevq.training.joint_stage import CLEARLY_WORSE, worse_of_same_source
+from finevq.training.losses import correlation_loss, order_loss, score_loss
 from finevq.training.predictions import answer_states
 from finevq.training.samples import TrainingSample
-from finevq.vocabulary import DIMENSIONS
+from finevq.vocabulary import DIMENSIONS, Dimension
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +58,9 @@ def train_head(
     drawn = torch.randperm(len(data), generator=generator)[: config.max_samples].tolist()
     ratings = [questions.rating(name) for name in DIMENSIONS]
     states = torch.cat(list(answer_states(model, prompter, data.part(drawn), ratings)))  # (N, 6, D)
-    mos = torch.tensor([[samples[row].mos[name] for name in DIMENSIONS] for row in drawn])
+    chosen = [samples[row] for row in drawn]
+    mos = torch.tensor([[sample.mos[name] for name in DIMENSIONS] for sample in chosen])
+    pairs = _certain_pairs(chosen)
     head = model.score_head
     optimizer = torch.optim.AdamW(
         head.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -73,7 +77,11 @@ def train_head(
                 correlation_loss(predicted[:, column], mos[rows, column])
                 for column in range(len(DIMENSIONS))
             ]
-            loss = score_loss(predicted, mos[rows]) + 0.5 * torch.stack(order).mean()
+            loss = (
+                score_loss(predicted, mos[rows])
+                + 0.5 * torch.stack(order).mean()
+                + config.rank_weight * pairs.loss(model, states, config.num_pairs, generator)
+            )
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(head.parameters(), 1.0)
@@ -84,3 +92,48 @@ def train_head(
     partial = state.with_suffix(".part")
     torch.save(head.state_dict(), partial)
     partial.replace(state)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Rows whose order is certain."""
+
+    better: Tensor
+    """(P,)."""
+    worse: Tensor
+    """(P,)."""
+    dimensions: Tensor
+    """(P, dimensions): whose order is certain; overall's always is."""
+
+    def loss(self, model: FineVQ, states: Tensor, count: int, generator: torch.Generator) -> Tensor:
+        """Return how far the scores of some drawn pairs are from their order."""
+        drawn = torch.randperm(len(self.better), generator=generator)[:count]
+        certain = self.dimensions[drawn]
+        better, worse = (
+            model.score(states[rows[drawn]])[certain] for rows in (self.better, self.worse)
+        )
+        return order_loss(better, worse)
+
+
+def _certain_pairs(samples: Sequence[TrainingSample]) -> _Pairs:
+    """Return all pairs of the very same frames, and one for each other sample that has any."""
+    found = [
+        (row, other)
+        for row, others in worse_of_same_source(samples).items()
+        for other in (others if samples[row].scene else others[:1])
+    ]
+    clear = [
+        [
+            _severity(samples[worse], name) - _severity(samples[better], name) >= CLEARLY_WORSE
+            or name is Dimension.OVERALL
+            for name in DIMENSIONS
+        ]
+        for better, worse in found
+    ]
+    rows = torch.tensor(found, dtype=torch.long).reshape(-1, 2)
+    dimensions = torch.tensor(clear, dtype=torch.bool).reshape(-1, len(DIMENSIONS))
+    return _Pairs(rows[:, 0], rows[:, 1], dimensions)
+
+
+def _severity(sample: TrainingSample, dimension: Dimension) -> float:
+    return (sample.dimension_severities or {}).get(dimension, 0.0)

@@ -28,7 +28,7 @@ from finevq.training.lessons import Lesson, lessons_of
 from finevq.training.losses import (
     belief_loss,
     correlation_loss,
-    rank_loss,
+    order_loss,
     score_loss,
     token_loss,
 )
@@ -36,8 +36,6 @@ from finevq.training.samples import TrainingSample
 from finevq.training.state import Best, EpochState, History
 from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dimension
 
-_CLEAR_DIFFERENCE = 0.03
-"""Of overall, in parts of the scale, from which an order counts as learnt."""
 CLEARLY_WORSE = 0.2
 """Difference of severity that everybody sees."""
 _log = logging.getLogger(__name__)
@@ -155,7 +153,12 @@ class _Step:
         self._yes_no = prompter.answer_ids(templates.YES)[0], prompter.answer_ids(templates.NO)[0]
 
     def __call__(self, rows: Sequence[int], generator: random.Random) -> Tensor:
-        better = [row for row in rows if row in self._worse][: self._config.joint.num_pairs]
+        # The very same frames first: nothing but the fault tells such two apart.
+        known = sorted(
+            (row for row in rows if row in self._worse),
+            key=lambda row: self._clips.samples[row].scene is None,
+        )
+        better = known[: self._config.joint.num_pairs]
         worse = [generator.choice(self._worse[row]) for row in better]
         drawn = [self._draw(self._clips, [*rows, *worse], generator)]
         if self._photographs is not None:
@@ -222,8 +225,6 @@ def _correlations(predicted: Tensor, batch: PackedBatch) -> Tensor:
 
 def _order(predicted: Tensor, batch: PackedBatch, pairs: Sequence[tuple[int, int]]) -> Tensor:
     """Return how far the overall scores of (better, worse) rows are from their order."""
-    if not pairs:
-        return predicted.sum() * 0.0
     places = {
         int(row): place
         for place, (row, name) in enumerate(
@@ -231,10 +232,8 @@ def _order(predicted: Tensor, batch: PackedBatch, pairs: Sequence[tuple[int, int
         )
         if name == Dimension.OVERALL  # asked about every sample
     }
-    scores = torch.stack([predicted[places[row]] for pair in pairs for row in pair])
-    is_better = torch.tensor([1.0, 0.0]).repeat(len(pairs))
-    owners = [number for number in range(len(pairs)) for _ in range(2)]
-    return rank_loss(scores / 100.0, is_better, owners, temperature=_CLEAR_DIFFERENCE)
+    better, worse = ([places[pair[side]] for pair in pairs] for side in (0, 1))
+    return order_loss(predicted[better], predicted[worse])
 
 
 def worse_of_same_source(samples: Sequence[TrainingSample]) -> dict[int, list[int]]:

@@ -12,6 +12,9 @@ from finevq.training.batches import IGNORED
 _SCORE_UNIT = 13.0
 """Standard deviation of FineVD's MOS: scores are compared in its units."""
 
+_CLEAR_DIFFERENCE = 3.0
+"""Points of MOS from which an order counts as learnt."""
+
 _SEVERITY_WEIGHT = 5.0
 """Severities lie in 0..1 and most are 0, so their errors are small beside those of scores."""
 
@@ -107,6 +110,20 @@ def rank_loss(
     if not len(better):
         return predicted.sum() * 0.0
     return functional.softplus((predicted[worse] - predicted[better]) / temperature).mean()
+
+
+def order_loss(better: Tensor, worse: Tensor) -> Tensor:
+    """Return the mean logistic loss of certain orders; 0 without pairs.
+
+    Source: as for `rank_loss`.
+
+    Args:
+        better: (P,), MOS scale.
+        worse: (P,), MOS scale: what should be lower.
+    """
+    if not len(better):
+        return better.sum() * 0.0
+    return functional.softplus((worse - better) / _CLEAR_DIFFERENCE).mean()
 
 
 def known_fault_loss(scores: Tensor, mos: Tensor, severities: Tensor, known: Tensor) -> Tensor:

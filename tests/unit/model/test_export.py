@@ -1,5 +1,6 @@
 """Torch and ONNX Runtime are two ways to keep the same contract."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from finevq.errors import CheckpointError
 from finevq.inference.onnx_engine import OnnxEngine
 from finevq.model.export import VideoEncoderGraph, export_onnx
 from finevq.model.finevq import FineVQ
+from finevq.model.folder import DECODER_FILE, VIDEO_ENCODER_FILE
 from finevq.prompts import questions
 from finevq.prompts.prompter import NanoPrompter
 from finevq.video.inputs import Pixels
@@ -112,3 +114,18 @@ def test_a_damaged_graph_is_a_checkpoint_error(exported: Path, tmp_path: Path):
     (tmp_path / "video_encoder.onnx").write_bytes(b"not a graph")
     with pytest.raises(CheckpointError, match=r"video_encoder\.onnx cannot be loaded"):
         OnnxEngine(tmp_path)
+
+
+def test_weights_that_a_half_holds_are_stored_as_halves_and_others_as_they_are(
+    model: FineVQ, prompter: NanoPrompter, tmp_path: Path
+):
+    whole = copy.deepcopy(model)  # what is released, and so the fixture, is rounded to halves
+    with torch.no_grad():
+        for weight in whole.parameters():
+            weight.mul_(1.0001)
+    for name, network in (("whole", whole), ("rounded", model)):
+        (tmp_path / name).mkdir()
+        export_onnx(network, prompter.prefix_ids(20), tmp_path / name)
+    for file in (VIDEO_ENCODER_FILE, DECODER_FILE):
+        before, after = ((tmp_path / name / file).stat().st_size for name in ("whole", "rounded"))
+        assert after < 0.65 * before

@@ -5,6 +5,7 @@ from finevq.training.batches import IGNORED
 from finevq.training.losses import (
     belief_loss,
     correlation_loss,
+    order_loss,
     rank_loss,
     score_errors,
     score_loss,
@@ -75,3 +76,13 @@ def test_ranks_without_a_pair_cost_nothing():
     loss.backward()
     empty = rank_loss(torch.zeros(0), torch.zeros(0), [], temperature=0.1)
     assert empty.item() == 0
+
+
+def test_an_order_costs_little_once_it_is_clear_and_much_where_it_is_wrong():
+    better = torch.tensor([60.0, 60.0, 60.0])
+    kept, open_, wrong = (
+        float(order_loss(better[:1], torch.tensor([worse]))) for worse in (40.0, 60.0, 80.0)
+    )
+    assert kept < 0.01 < open_ == pytest.approx(0.693, abs=1e-3)
+    assert wrong > 6
+    assert float(order_loss(better[:0], better[:0])) == 0.0
