@@ -3,8 +3,8 @@
 Linear readers on the tokens predict every score, severity and presence at once. That costs
 seconds an epoch, since no language model runs, and leaves tokens from which the language model
 only has to read: without it, the joint stage learned overall quality and little else in the same
-time. Each summary token is read for its own dimension or attribute only, and all along the same
-directions, so that a question has one place to look at. The readers are thrown away.
+time. Each summary token is read for its own dimension or attribute only, so that a question has
+one place to look at. The readers are thrown away.
 """
 
 import logging
@@ -40,8 +40,6 @@ _SUMMARISED: tuple[str, ...] = (*PICTURE_DIMENSIONS, *PICTURE_ATTRIBUTES)
 """What each summary token tells of."""
 _OUTPUTS: tuple[str, ...] = (*DIMENSIONS, *FAULT_DIMENSIONS, *ALL_ATTRIBUTES, *ALL_ATTRIBUTES)
 """What each output tells of: scores, severities of dimensions and of attributes, presences."""
-_NUM_OUTPUTS = (len(DIMENSIONS), _NUM_SEVERITIES, len(ALL_ATTRIBUTES))
-"""Scores, severities and presences among them."""
 _OVERALL = DIMENSIONS.index(Dimension.OVERALL)
 
 
@@ -109,40 +107,24 @@ def train_alignment(
 
 
 class _Readers(nn.Module):
-    """Two linear readers: of the mean tokens of all views and motion; of one summary token each.
+    """Two linear readers: of the mean tokens of all views and motion; of the summary and motion."""
 
-    All summary tokens are read along the same directions, one for scores, one for severities and
-    one for presences: so the language model has to find the token and nothing else.
-    """
-
-    token: Tensor
-    direction: Tensor
+    mask: Tensor
 
     def __init__(self, model: FineVQ) -> None:
         super().__init__()
         width = model.config.language_model.width
         num_views = len(model.config.video.views)
         self.of_means = nn.Linear((num_views + 1) * width, len(_OUTPUTS))
-        self.of_summary = nn.Linear(width, len(_NUM_OUTPUTS), bias=False)
-        self.of_motion = nn.Linear(width, len(_OUTPUTS))  # may tell of everything
-        kinds = [kind for kind, count in enumerate(_NUM_OUTPUTS) for _ in range(count)]
-        # What single pictures cannot tell of has no token: it is read off a last one of nothing.
-        places = {name: place for place, name in enumerate(_SUMMARISED)}
-        tokens = [places.get(name, len(_SUMMARISED)) for name in _OUTPUTS]
-        self.register_buffer("token", torch.tensor(tokens))
-        self.register_buffer("direction", torch.tensor(kinds))
+        groups = [*_SUMMARISED, None]  # motion, last, may tell of everything
+        self.of_summary = nn.Linear(len(groups) * width, len(_OUTPUTS))
+        own = [[group in (None, output) for group in groups] for output in _OUTPUTS]
+        self.register_buffer("mask", torch.tensor(own).repeat_interleave(width, dim=1))
 
-    def forward(self, means: Tensor, summary: Tensor, bursts: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what each reads (B, outputs).
-
-        Args:
-            means: (B, views, D), mean tokens of each view.
-            summary: (B, summary tokens, D).
-            bursts: (B, D), mean token of motion.
-        """
-        read = functional.pad(self.of_summary(summary), (0, 0, 0, 1))  # (B, tokens + 1, kinds)
-        own = read[:, self.token, self.direction] + self.of_motion(bursts)
-        return self.of_means(torch.cat([means.flatten(1), bursts], dim=1)), own
+    def forward(self, means: Tensor, summary: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what each reads (B, outputs)."""
+        own = functional.linear(summary, self.of_summary.weight * self.mask, self.of_summary.bias)
+        return self.of_means(means), own
 
 
 def _read(
@@ -164,8 +146,9 @@ def _read(
         for projector, view in zip(of_views, images, strict=True)
     ]
     bursts = model.motion_projector(motion).mean(dim=1)
+    summary = model.summarise(images).flatten(1)
     said: tuple[Tensor, Tensor] = readers(
-        torch.stack(means, dim=1), model.summarise(images), bursts
+        torch.cat([*means, bursts], dim=1), torch.cat([summary, bursts], dim=1)
     )
     return said
 
@@ -175,7 +158,9 @@ def _clip_loss(
 ) -> Tensor:
     samples = [data.samples[row] for row in rows]
     mos = torch.tensor([[sample.mos[name] for name in DIMENSIONS] for sample in samples])
-    scores, severities, presences = read.split(list(_NUM_OUTPUTS), dim=1)
+    scores, severities, presences = read.split(
+        [len(DIMENSIONS), _NUM_SEVERITIES, len(ALL_ATTRIBUTES)], dim=1
+    )
     known = torch.tensor([_known_severities(sample) for sample in samples])
     beliefs = torch.tensor([known_beliefs(sample) for sample in samples])
     presence = functional.binary_cross_entropy_with_logits(presences, beliefs)
