@@ -14,7 +14,7 @@ from pathlib import Path
 TARGET = Path(__file__).parent.parent / "src/finevq/model/nano"
 MAX_BYTES = 40 * 2**20
 FURTHER = ("README.md", "metrics.json", "SHA256SUMS")
-PATHS = ("manifest", "stills", "human", "cache")
+PATHS = ("manifest", "stills", "copies", "human", "cache")
 
 
 def main(source: str) -> None:

@@ -198,8 +198,6 @@ def _store_in_half(model: onnx.ModelProto) -> None:
             continue
         name, half_name = weight.name, f"{weight.name}.half"
         weight.CopyFrom(onnx.numpy_helper.from_array(halves, half_name))
-        casts.append(
-            onnx.helper.make_node("Cast", [half_name], [name], to=onnx.TensorProto.FLOAT)
-        )
+        casts.append(onnx.helper.make_node("Cast", [half_name], [name], to=onnx.TensorProto.FLOAT))
     for place, cast in enumerate(casts):
         model.graph.node.insert(place, cast)

@@ -138,6 +138,20 @@ def attribute_measures(
     return result
 
 
+def attribute_separation(predictions: Predictions, samples: Sequence[TrainingSample]) -> float:
+    """Return the mean AUROC of the attributes that are present often enough to say; NaN for none.
+
+    The mean does not care how often an attribute occurs, nor where thresholds lie.
+    """
+    separations = []
+    for name in ALL_ATTRIBUTES:
+        truth = np.array([is_present(sample, name) for sample in samples])
+        if _MIN_PRESENT <= truth.sum() < len(truth):
+            yes = predictions.probabilities(questions.attribute(name))[:, 0]
+            separations.append(roc_auc_score(truth, yes))
+    return float(np.mean(separations)) if separations else float("nan")
+
+
 def most_impactful_accuracy(
     predictions: Predictions, samples: Sequence[TrainingSample]
 ) -> dict[str, float]:

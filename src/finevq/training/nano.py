@@ -54,7 +54,7 @@ from finevq.training.sources import (
 )
 from finevq.training.stills import StillSet, read_stills
 from finevq.training.stills_as_clips import EncodedStills, crops_as_frames, joined, with_copies
-from finevq.vocabulary import DIMENSIONS, Dimension
+from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, Dimension
 
 _log = logging.getLogger(__name__)
 _SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -420,13 +420,19 @@ _Sets = dict[tuple[Split, bool], EncodedSet]
 
 
 def _validate(model: FineVQ, prompter: NanoPrompter, sets: _Sets) -> dict[str, float]:
-    """Return validation numbers; "selection" is the mean of all dimensions and people's overall."""
+    """Return validation numbers; "selection" is the mean of all of them.
+
+    Those are the six dimensions' SRCC, people's overall, and how well attributes are told apart,
+    which goes on rising when scores do no more.
+    """
     ratings = [questions.rating(dimension) for dimension in DIMENSIONS]
+    attributes = [questions.attribute(name) for name in ALL_ATTRIBUTES]
     clips = sets["validation", False]
-    by_dimension = measures.score_correlations(
-        predict(model, prompter, clips, ratings), clips.samples
-    )
-    numbers = dict(by_dimension)
+    answers = predict(model, prompter, clips, [*ratings, *attributes])
+    numbers = dict(measures.score_correlations(answers, clips.samples))
+    separation = measures.attribute_separation(answers, clips.samples)
+    if np.isfinite(separation):
+        numbers["attributes"] = separation
     if ("validation", True) in sets:
         photographs = sets["validation", True]
         overall = predict(model, prompter, photographs, [questions.rating(Dimension.OVERALL)])

@@ -5,7 +5,11 @@ from finevq.prompts import questions
 from finevq.prompts.questions import Family
 from finevq.training.calibrate import fit_thresholds
 from finevq.training.lessons import all_questions
-from finevq.training.measures import score_as_severity, severity_correlations
+from finevq.training.measures import (
+    attribute_separation,
+    score_as_severity,
+    severity_correlations,
+)
 from finevq.training.predictions import Predictions
 from finevq.training.samples import TrainingSample
 from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, Dimension
@@ -73,3 +77,11 @@ def test_a_part_of_the_answers_is_the_answers_of_those_samples():
     np.testing.assert_array_equal(part.probabilities(question), expected)
     rating = questions.rating(Dimension.BLUR)
     np.testing.assert_array_equal(part.scores_of(rating), predictions.scores_of(rating)[10:30])
+
+
+def test_separation_is_the_mean_over_the_attributes_that_occur(samples):
+    has_shake = np.array([sample.severities["shake"] > 0 for sample in samples])
+    told_apart = np.where(has_shake, 0.4, 0.1)  # all below even odds, in the right order
+    predictions = _predictions({"shake": told_apart, "moire": np.full(COUNT, 0.3)})
+    assert attribute_separation(predictions, samples) == pytest.approx((1.0 + 0.5) / 2)
+    assert np.isnan(attribute_separation(predictions.part(range(1)), samples[:1]))
