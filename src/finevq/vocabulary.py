@@ -78,11 +78,6 @@ ATTRIBUTES: Mapping[Dimension, tuple[str, ...]] = MappingProxyType(
 )
 """The 27 distortion attributes, by the dimension that they harm."""
 
-PICTURE_ATTRIBUTES: tuple[str, ...] = tuple(
-    name for d in PICTURE_DIMENSIONS for name in ATTRIBUTES.get(d, ())
-)
-"""Those that a single picture can tell of."""
-
 ALL_ATTRIBUTES: tuple[str, ...] = tuple(name for names in ATTRIBUTES.values() for name in names)
 
 RELEASE_SPELLINGS: Mapping[str, str] = MappingProxyType(

@@ -3,8 +3,8 @@
 Linear readers on the tokens predict every score, severity and presence at once. That costs
 seconds an epoch, since no language model runs, and leaves tokens from which the language model
 only has to read: without it, the joint stage learned overall quality and little else in the same
-time. Each summary token is read for its own dimension or attribute only, so that a question has
-one place to look at. The readers are thrown away.
+time. Each summary token is read for its own dimension only, so that a question has one place to
+look at. The readers are thrown away.
 """
 
 import logging
@@ -29,17 +29,20 @@ from finevq.vocabulary import (
     ALL_ATTRIBUTES,
     DIMENSIONS,
     FAULT_DIMENSIONS,
-    PICTURE_ATTRIBUTES,
     PICTURE_DIMENSIONS,
     Dimension,
+    dimension_of,
 )
 
 _log = logging.getLogger(__name__)
 _NUM_SEVERITIES = len(FAULT_DIMENSIONS) + len(ALL_ATTRIBUTES)
-_SUMMARISED: tuple[str, ...] = (*PICTURE_DIMENSIONS, *PICTURE_ATTRIBUTES)
-"""What each summary token tells of."""
-_OUTPUTS: tuple[str, ...] = (*DIMENSIONS, *FAULT_DIMENSIONS, *ALL_ATTRIBUTES, *ALL_ATTRIBUTES)
-"""What each output tells of: scores, severities of dimensions and of attributes, presences."""
+_OUTPUTS: tuple[Dimension, ...] = (
+    *DIMENSIONS,
+    *FAULT_DIMENSIONS,
+    *map(dimension_of, ALL_ATTRIBUTES),
+    *map(dimension_of, ALL_ATTRIBUTES),
+)
+"""Whose each output is: scores, severities of dimensions and of attributes, presences."""
 _OVERALL = DIMENSIONS.index(Dimension.OVERALL)
 
 
@@ -116,7 +119,7 @@ class _Readers(nn.Module):
         width = model.config.language_model.width
         num_views = len(model.config.video.views)
         self.of_means = nn.Linear((num_views + 1) * width, len(_OUTPUTS))
-        groups = [*_SUMMARISED, None]  # motion, last, may tell of everything
+        groups = [*PICTURE_DIMENSIONS, None]  # motion, last, may tell of everything
         self.of_summary = nn.Linear(len(groups) * width, len(_OUTPUTS))
         own = [[group in (None, output) for group in groups] for output in _OUTPUTS]
         self.register_buffer("mask", torch.tensor(own).repeat_interleave(width, dim=1))

@@ -75,7 +75,7 @@ class MotionStageConfig:
 class AlignmentStageConfig:
     """The third stage: projectors learn, under a linear reader, what the tokens should say."""
 
-    epochs: int = 8
+    epochs: int = 3
     batch_size: int = 64
     """Clips and stills a step."""
     human_batch_size: int = 8
@@ -83,7 +83,7 @@ class AlignmentStageConfig:
     human_weight: float = 1.0
     learning_rate: float = 1e-3
     weight_decay: float = 0.3
-    feature_dropout: float = 0.3
+    feature_dropout: float = 0.5
     presence_weight: float = 4.0
     """Of the cross-entropy of what is there."""
 
@@ -92,10 +92,10 @@ class AlignmentStageConfig:
 class JointStageConfig:
     """The fourth stage: projectors, language model and score head learn together."""
 
-    epochs: int = 5
+    epochs: int = 6
     batch_size: int = 24
     """Synthetic clips and stills a step."""
-    stills_per_clip: float = 1.5
+    stills_per_clip: float = 1.0
     """Stills drawn in each epoch, for each clip; each epoch draws others."""
     stills_with_motion_faults: float = 0.3
     """Share of stills that are shown with the motion of a clip with a fault of time."""
@@ -106,14 +106,14 @@ class JointStageConfig:
     whatever the scores are, their order is certain."""
     rank_weight: float = 0.3
     """Of that order."""
-    num_absent: int = 8
+    num_absent: int = 10
     """Absent attributes that are asked about at each visit, beside all present ones."""
     learning_rate: float = 1e-3
     """Peak; warmed up, then cosine to nothing."""
     projector_rate: float = 0.1
     """Share of it for the projectors, which are aligned already."""
     weight_decay: float = 0.05
-    feature_dropout: float = 0.3
+    feature_dropout: float = 0.4
     """Share of encoder features that are hidden, anew in each step."""
     view_dropout: float = 0.1
     """Share of sparse-frame tokens that are replaced by another frame's."""
@@ -134,7 +134,7 @@ class HeadStageConfig:
     batch_size: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
-    opinion_share: float = 1.0
+    opinion_share: float = 0.9
     """What the opinion reader says is so much of overall here."""
     num_pairs: int = 128
     """Pairs of a step whose order is certain."""
