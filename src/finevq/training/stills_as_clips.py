@@ -56,9 +56,7 @@ def joined(
     """
     if stills is None:
         return clips
-    severities = [_of_time(sample) for sample in clips.samples]
-    calm = [row for row, value in enumerate(severities) if not value]
-    faulty = [row for row, value in enumerate(severities) if value]
+    severities, calm, faulty = _lenders(clips)
     generator = random.Random(seed)
     lenders = [
         generator.choice(faulty if faulty and generator.random() < share_with_faults else calm)
@@ -68,12 +66,7 @@ def joined(
         _with_faults(still, severities[lender])
         for still, lender in zip(stills.samples, lenders, strict=True)
     ]
-    return EncodedSet(
-        [*clips.samples, *samples],
-        torch.cat([clips.views, crops_as_frames(stills.views, clips.views.shape[3])]),
-        torch.cat([clips.motion, clips.motion[lenders]]),
-        num_stills=len(samples),
-    )
+    return _behind(clips, samples, stills.views, lenders)
 
 
 def with_copies(clips: EncodedSet, copies: EncodedStills | None, *, seed: int) -> EncodedSet:
@@ -90,10 +83,7 @@ def with_copies(clips: EncodedSet, copies: EncodedStills | None, *, seed: int) -
     """
     if copies is None:
         return clips
-    lent = range(len(clips) - clips.num_stills)
-    severities = [_of_time(clips.samples[row]) for row in lent]
-    calm = [row for row in lent if not severities[row]]
-    faulty = [row for row in lent if severities[row]]
+    severities, calm, faulty = _lenders(clips)
     generator = random.Random(seed)
     lender_of: dict[str | None, int] = {}
     shown, lenders, samples = [], [], []
@@ -105,10 +95,29 @@ def with_copies(clips: EncodedSet, copies: EncodedStills | None, *, seed: int) -
             shown.append(row)
             lenders.append(taker)
             samples.append(_with_faults(still, severities[taker]))
+    return _behind(clips, samples, copies.views[shown], lenders)
+
+
+def _lenders(clips: EncodedSet) -> tuple[list[dict[str, float]], list[int], list[int]]:
+    """Return the faults of time of each real clip, and the rows without and with such."""
+    lent = range(len(clips) - clips.num_stills)
+    severities = [_of_time(clips.samples[row]) for row in lent]
+    calm = [row for row in lent if not severities[row]]
+    faulty = [row for row in lent if severities[row]]
+    return severities, calm, faulty
+
+
+def _behind(
+    clips: EncodedSet,
+    samples: Sequence[TrainingSample],
+    views: NDArray[np.float16],
+    lenders: Sequence[int],
+) -> EncodedSet:
+    """Put stills (N, crops, views, 1, features) behind the clips, with the lenders' motion."""
     return EncodedSet(
         [*clips.samples, *samples],
-        torch.cat([clips.views, crops_as_frames(copies.views[shown], clips.views.shape[3])]),
-        torch.cat([clips.motion, clips.motion[lenders]]),
+        torch.cat([clips.views, crops_as_frames(views, clips.views.shape[3])]),
+        torch.cat([clips.motion, clips.motion[list(lenders)]]),
         num_stills=clips.num_stills + len(samples),
     )
 
