@@ -22,8 +22,9 @@ from finevq.model.finevq import FineVQ
 from finevq.training.config import AlignmentStageConfig
 from finevq.training.encoded import EncodedSet, corrupted
 from finevq.training.lessons import share_who_see
-from finevq.training.losses import known_fault_loss, opinion_loss
+from finevq.training.losses import known_fault_loss, opinion_loss, order_loss
 from finevq.training.measures import srcc
+from finevq.training.orders import CertainPairs
 from finevq.training.samples import TrainingSample
 from finevq.training.state import EpochState
 from finevq.vocabulary import (
@@ -72,6 +73,7 @@ def train_alignment(
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=max(steps, 2), pct_start=0.15
     )
+    pairs = CertainPairs.among(clips.samples)
     progress = EpochState(state, {"model": trained, "optimizer": optimizer, "rate": scheduler})
     for epoch in range(progress.restore(), config.epochs):
         trained.train()
@@ -90,6 +92,12 @@ def train_alignment(
                 read = _read(model, readers, photographs, drawn, config, generator)
                 opinions = [_overall_loss(one, photographs, drawn) for one in read]
                 parts += [config.human_weight * part for part in opinions]
+            if config.num_pairs and len(pairs.better):
+                drawn = generator.sample(
+                    range(len(pairs.better)), min(config.num_pairs, len(pairs.better))
+                )
+                orders = _order_losses(model, readers, clips, pairs, drawn, config, generator)
+                parts += [config.rank_weight * part for part in orders]
             loss = torch.stack(parts).sum()
             optimizer.zero_grad()
             loss.backward()
@@ -171,6 +179,27 @@ def _known_severities(sample: TrainingSample) -> list[float]:
 def _overall_loss(read: Tensor, data: EncodedSet, rows: Sequence[int]) -> Tensor:
     mos = torch.tensor([data.samples[row].mos[Dimension.OVERALL] for row in rows])
     return opinion_loss(50.0 + 13.0 * read[:, _OVERALL], mos)
+
+
+def _order_losses(
+    model: FineVQ,
+    readers: _Readers,
+    data: EncodedSet,
+    pairs: CertainPairs,
+    drawn: Sequence[int],
+    config: AlignmentStageConfig,
+    generator: random.Random,
+) -> list[Tensor]:
+    """Return how far each reader's scores of some pairs are from their order."""
+    chosen = list(drawn)
+    rows = [*pairs.better[chosen].tolist(), *pairs.worse[chosen].tolist()]
+    certain = pairs.dimensions[chosen]
+    losses = []
+    for read in _read(model, readers, data, rows, config, generator):
+        scores = 50.0 + 13.0 * read[:, : len(DIMENSIONS)]
+        better, worse = scores.split(len(chosen))
+        losses.append(order_loss(better[certain], worse[certain]))
+    return losses
 
 
 @torch.no_grad()

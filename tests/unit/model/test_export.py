@@ -61,7 +61,9 @@ def test_torch_and_onnx_agree_on_scores_and_answers(
     reading = engine.read_suffixes(engine.read_video(pixels), suffixes)
 
     arrays = (*pixels.views, pixels.motion)
-    prefix, named = VideoEncoderGraph(model, prompter.prefix_ids(model.config.num_visual_tokens))(*map(torch.from_numpy, arrays))
+    prefix, named = VideoEncoderGraph(model, prompter.prefix_ids(model.config.num_visual_tokens))(
+        *map(torch.from_numpy, arrays)
+    )
     for row, suffix in enumerate(suffixes):
         text = model.embed(torch.tensor([suffix]), named=named)
         out = model(torch.cat([prefix, text], dim=1))
