@@ -161,19 +161,6 @@ class NanoTrainingConfig:
     )
     """The same again, with the opinions that a reader of the first pass has of every picture, so
     that photographs need not be shown so often. 0 rounds: without."""
-    encoder_last: EncoderStageConfig = field(
-        default_factory=lambda: EncoderStageConfig(
-            rounds=6,
-            steps_per_round=70,
-            batch_size=32,
-            human_batch_size=6,
-            human_weight=0.2,
-            learning_rate=1.5e-4,
-            head_learning_rate=1e-3,
-        )
-    )
-    """Once more, with a reader of the second pass, gentler and with still fewer photographs. 0
-    rounds: without."""
     motion: MotionStageConfig = field(default_factory=MotionStageConfig)
     alignment: AlignmentStageConfig = field(default_factory=AlignmentStageConfig)
     joint: JointStageConfig = field(default_factory=JointStageConfig)

@@ -198,8 +198,7 @@ def _teach_encoder(
 ) -> dict[str, list[dict[str, float]]]:
     """Fine-tune the image encoder on stills and photographs, where there are stills.
 
-    Three times: again and again with what a reader of the encoder so far says that people would
-    say.
+    Twice: the second time with what a reader of the first encoder says that people would say.
 
     Returns:
         Validation numbers, round by round, of each pass.
@@ -224,17 +223,14 @@ def _teach_encoder(
     )
     state = output / "state"
     histories = {"encoder": _encoder_pass(model, sets, first, config.seed, state / "encoder")}
-    further = {"again": config.encoder_again, "last": config.encoder_last}
-    for number, (name, stage) in enumerate(further.items(), start=1):
-        if not stage.rounds or sets.photographs is None:
-            continue
+    if config.encoder_again.rounds and sets.photographs is not None:
         judged = _judged(model, clips, photographs, config, settings)
-        histories[f"encoder, {name}"] = _encoder_pass(
+        histories["second encoder"] = _encoder_pass(
             model,
             replace(sets, clips=replace(clips, samples=judged)),
-            stage,
-            config.seed + number,
-            state / f"encoder_{name}",
+            config.encoder_again,
+            config.seed + 1,
+            state / "encoder_again",
         )
     return histories
 
