@@ -8,7 +8,6 @@ the ridge regression's opinion of each as its overall score.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +19,11 @@ from finevq.prompts import questions
 from finevq.prompts.prompter import NanoPrompter
 from finevq.training.config import HeadStageConfig
 from finevq.training.encoded import EncodedSet
-from finevq.training.joint_stage import CLEARLY_WORSE, worse_of_same_source
 from finevq.training.losses import correlation_loss, order_loss, score_loss
+from finevq.training.orders import CertainPairs
 from finevq.training.predictions import answer_states
 from finevq.training.samples import TrainingSample
-from finevq.vocabulary import DIMENSIONS, Dimension
+from finevq.vocabulary import DIMENSIONS
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ def train_head(
     states = torch.cat(list(answer_states(model, prompter, data.part(drawn), ratings)))  # (N, 6, D)
     chosen = [samples[row] for row in drawn]
     mos = torch.tensor([[sample.mos[name] for name in DIMENSIONS] for sample in chosen])
-    pairs = _certain_pairs(chosen)
+    pairs = CertainPairs.among(chosen)
     head = model.score_head
     optimizer = torch.optim.AdamW(
         head.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -77,10 +76,11 @@ def train_head(
                 correlation_loss(predicted[:, column], mos[rows, column])
                 for column in range(len(DIMENSIONS))
             ]
+            certain = _order_loss(model, states, pairs, config.num_pairs, generator)
             loss = (
                 score_loss(predicted, mos[rows])
                 + 0.5 * torch.stack(order).mean()
-                + config.rank_weight * pairs.loss(model, states, config.num_pairs, generator)
+                + config.rank_weight * certain
             )
             optimizer.zero_grad()
             loss.backward()
@@ -94,46 +94,13 @@ def train_head(
     partial.replace(state)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    """Rows whose order is certain."""
-
-    better: Tensor
-    """(P,)."""
-    worse: Tensor
-    """(P,)."""
-    dimensions: Tensor
-    """(P, dimensions): whose order is certain; overall's always is."""
-
-    def loss(self, model: FineVQ, states: Tensor, count: int, generator: torch.Generator) -> Tensor:
-        """Return how far the scores of some drawn pairs are from their order."""
-        drawn = torch.randperm(len(self.better), generator=generator)[:count]
-        certain = self.dimensions[drawn]
-        better, worse = (
-            model.score(states[rows[drawn]])[certain] for rows in (self.better, self.worse)
-        )
-        return order_loss(better, worse)
-
-
-def _certain_pairs(samples: Sequence[TrainingSample]) -> _Pairs:
-    """Return all pairs of the very same frames, and one for each other sample that has any."""
-    found = [
-        (row, other)
-        for row, others in worse_of_same_source(samples).items()
-        for other in (others if samples[row].scene else others[:1])
-    ]
-    clear = [
-        [
-            _severity(samples[worse], name) - _severity(samples[better], name) >= CLEARLY_WORSE
-            or name is Dimension.OVERALL
-            for name in DIMENSIONS
-        ]
-        for better, worse in found
-    ]
-    rows = torch.tensor(found, dtype=torch.long).reshape(-1, 2)
-    dimensions = torch.tensor(clear, dtype=torch.bool).reshape(-1, len(DIMENSIONS))
-    return _Pairs(rows[:, 0], rows[:, 1], dimensions)
-
-
-def _severity(sample: TrainingSample, dimension: Dimension) -> float:
-    return (sample.dimension_severities or {}).get(dimension, 0.0)
+def _order_loss(
+    model: FineVQ, states: Tensor, pairs: CertainPairs, count: int, generator: torch.Generator
+) -> Tensor:
+    """Return how far the scores of some drawn pairs are from their order."""
+    drawn = torch.randperm(len(pairs.better), generator=generator)[:count]
+    certain = pairs.dimensions[drawn]
+    better, worse = (
+        model.score(states[rows[drawn]])[certain] for rows in (pairs.better, pairs.worse)
+    )
+    return order_loss(better, worse)

@@ -32,12 +32,10 @@ from finevq.training.losses import (
     score_loss,
     token_loss,
 )
-from finevq.training.samples import TrainingSample
+from finevq.training.orders import worse_of_same_source
 from finevq.training.state import Best, EpochState, History
-from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dimension
+from finevq.vocabulary import DIMENSIONS, Dimension
 
-CLEARLY_WORSE = 0.2
-"""Difference of severity that everybody sees."""
 _log = logging.getLogger(__name__)
 
 
@@ -234,41 +232,6 @@ def _order(predicted: Tensor, batch: PackedBatch, pairs: Sequence[tuple[int, int
     }
     better, worse = ([places[pair[side]] for pair in pairs] for side in (0, 1))
     return order_loss(predicted[better], predicted[worse])
-
-
-def worse_of_same_source(samples: Sequence[TrainingSample]) -> dict[int, list[int]]:
-    """Return, for each sample that has such, the rows of the same source that are surely worse.
-
-    Where samples show the very same frames (one scene), only those are compared.
-
-    Args:
-        samples: With known severities.
-
-    Returns:
-        Row -> rows with no fault weaker, and one dimension at least `CLEARLY_WORSE` more severe.
-    """
-    by_source: dict[str, list[int]] = {}
-    for row, sample in enumerate(samples):
-        by_source.setdefault(sample.scene or sample.group, []).append(row)
-    found: dict[int, list[int]] = {}
-    for rows in by_source.values():
-        faults = np.array([_fault_vector(samples[row]) for row in rows])
-        dimensions = np.array([_dimension_vector(samples[row]) for row in rows])
-        for place, row in enumerate(rows):
-            no_weaker = (faults >= faults[place]).all(axis=1)
-            is_clear = (dimensions - dimensions[place]).max(axis=1) >= CLEARLY_WORSE
-            worse = np.flatnonzero(no_weaker & is_clear)
-            if len(worse):
-                found[row] = [rows[other] for other in worse]
-    return found
-
-
-def _fault_vector(sample: TrainingSample) -> list[float]:
-    return [(sample.severities or {}).get(name, 0.0) for name in ALL_ATTRIBUTES]
-
-
-def _dimension_vector(sample: TrainingSample) -> list[float]:
-    return [(sample.dimension_severities or {}).get(name, 0.0) for name in FAULT_DIMENSIONS]
 
 
 def _other_frames(features: Tensor, share: float) -> Tensor:

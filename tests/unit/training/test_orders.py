@@ -1,7 +1,7 @@
 """Pairs of the same source whose order is certain."""
 
 from finevq.datasets.degradations.labels import label_clip
-from finevq.training.joint_stage import worse_of_same_source
+from finevq.training.orders import worse_of_same_source
 from finevq.training.samples import TrainingSample
 
 
