@@ -8,7 +8,6 @@ from finevq.model.config import (
     ScoreHeadConfig,
 )
 from finevq.records import VideoInputConfig
-from finevq.vocabulary import NAMES
 
 
 def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> ModelConfig:
@@ -52,7 +51,7 @@ def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> 
         prompt="nano",
         context_token_id=context_token_id,
         standardized_features=True,
-        num_named_tokens=len(NAMES),
+        num_summary_tokens=5,
     )
 
 
