@@ -81,7 +81,7 @@ def _fault_vector(sample: TrainingSample) -> list[float]:
 
 
 def _dimension_vector(sample: TrainingSample) -> list[float]:
-    return [(sample.dimension_severities or {}).get(name, 0.0) for name in FAULT_DIMENSIONS]
+    return [_severity(sample, name) for name in FAULT_DIMENSIONS]
 
 
 def _severity(sample: TrainingSample, dimension: Dimension) -> float:
