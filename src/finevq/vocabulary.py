@@ -80,6 +80,9 @@ ATTRIBUTES: Mapping[Dimension, tuple[str, ...]] = MappingProxyType(
 
 ALL_ATTRIBUTES: tuple[str, ...] = tuple(name for names in ATTRIBUTES.values() for name in names)
 
+NAMES: tuple[str, ...] = (*DIMENSIONS, *ALL_ATTRIBUTES)
+"""Everything that questions ask about."""
+
 RELEASE_SPELLINGS: Mapping[str, str] = MappingProxyType(
     {
         "over dark": "underexposure",

@@ -21,6 +21,8 @@ class Prefix:
     """The engine's own form."""
     length: int
     """Tokens read."""
+    named: Any = None
+    """Visual tokens that questions show again, in the engine's own form; None without any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The engine of exported models: ONNX Runtime on a CPU, no torch.
 
-Two graphs: `video_encoder.onnx` (pixels to embedded prefix) and `decoder.onnx` (embedded prefix or
-token ids, with past keys and values, to logits, scores and new keys and values).
+Two graphs: `video_encoder.onnx` (pixels to embedded prefix and named tokens) and `decoder.onnx`
+(embedded prefix or token ids, with named tokens, past keys and values, to logits, scores and new
+keys and values).
 """
 
 from collections.abc import Sequence
@@ -40,9 +41,10 @@ class OnnxEngine:
     def read_video(self, pixels: Pixels) -> Prefix:
         """Read a video once; see `Engine`."""
         feeds = {f"view_{index}": view for index, view in enumerate(pixels.views)}
-        embeds = np.asarray(self._encoder.run(["embeds"], {**feeds, "motion": pixels.motion})[0])
-        _, _, past = self._run(embeds, np.zeros((1, 0), np.int64), self._empty_past(1))
-        return Prefix(past, embeds.shape[1])
+        outputs = self._encoder.run(["embeds", "named"], {**feeds, "motion": pixels.motion})
+        embeds, named = map(np.asarray, outputs)
+        _, _, past = self._run(embeds, np.zeros((1, 0), np.int64), named, self._empty_past(1))
+        return Prefix(past, embeds.shape[1], named)
 
     def read_suffixes(
         self, prefix: Prefix, suffixes: Sequence[Sequence[int]], *, num_last: int = 1
@@ -54,7 +56,7 @@ class OnnxEngine:
             row[: len(suffix)] = suffix
         past = np.repeat(prefix.state, len(suffixes), axis=2)
         # Padding stands to the right of everything it could disturb: attention is causal.
-        logits, scores, _ = self._run(self._no_embeds(len(suffixes)), token_ids, past)
+        logits, scores, _ = self._run(self._no_embeds(len(suffixes)), token_ids, prefix.named, past)
         positions = lengths[:, None] - num_last + np.arange(num_last)  # (S, num_last)
         rows = np.arange(len(suffixes))[:, None]
         return Reading(logits[rows, positions], scores[rows, positions])
@@ -71,7 +73,7 @@ class OnnxEngine:
         past, pending, generated = prefix.state, list(suffix), []
         for _ in range(max_new_tokens):
             token_ids = np.array([pending], np.int64)
-            logits, _, past = self._run(self._no_embeds(1), token_ids, past)
+            logits, _, past = self._run(self._no_embeds(1), token_ids, prefix.named, past)
             token = int(logits[0, -1].argmax())
             if token in stop_ids:
                 break
@@ -80,9 +82,13 @@ class OnnxEngine:
         return generated
 
     def _run(
-        self, embeds: NDArray[np.float32], token_ids: NDArray[np.int64], past: NDArray[np.float32]
+        self,
+        embeds: NDArray[np.float32],
+        token_ids: NDArray[np.int64],
+        named: NDArray[np.float32],
+        past: NDArray[np.float32],
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        feeds = {"embeds": embeds, "token_ids": token_ids, "past": past}
+        feeds = {"embeds": embeds, "token_ids": token_ids, "named": named, "past": past}
         outputs = self._decoder.run(["logits", "scores", "present"], feeds)
         logits, scores, present = map(np.asarray, outputs)
         return logits, scores, present

@@ -60,7 +60,7 @@ class TorchEngine:
         ids = torch.tensor([self._prefix_ids(visual.shape[1])], device=self._device)
         cache = DynamicCache(config=model.language_model.config)
         model(model.embed(ids, visual), cache=cache, with_logits=False)
-        return Prefix(cache, ids.shape[1])
+        return Prefix(cache, ids.shape[1], model.named_among(visual))
 
     @torch.inference_mode()
     def read_suffixes(
@@ -97,7 +97,8 @@ class TorchEngine:
         try:
             for _ in range(max_new_tokens):
                 ids = torch.tensor([pending], device=self._device)
-                out = self.model(self.model.embed(ids), cache=prefix.state, with_logits=False)
+                embeds = self.model.embed(ids, named=prefix.named)
+                out = self.model(embeds, cache=prefix.state, with_logits=False)
                 token = int(self.model.logits(out.hidden[0, -1]).argmax())
                 if token in stop_ids:
                     break
@@ -118,7 +119,7 @@ class TorchEngine:
             ~visible, torch.finfo(self._dtype).min
         )
         ids = torch.tensor([[token for suffix in pack for token in suffix]], device=self._device)
-        embeds = self.model.embed(ids)
+        embeds = self.model.embed(ids, named=prefix.named)
         try:
             out = self.model(
                 embeds,

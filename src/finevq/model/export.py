@@ -1,8 +1,8 @@
 """From a trained model to two ONNX graphs that run without torch.
 
-`video_encoder.onnx`: uint8 pixels -> embedded prefix (template and visual tokens).
-`decoder.onnx`: embedded prefix and token ids, past keys and values -> logits, scores, all keys and
-values.
+`video_encoder.onnx`: uint8 pixels -> embedded prefix (template and visual tokens), named tokens.
+`decoder.onnx`: embedded prefix and token ids, named tokens, past keys and values -> logits, scores,
+all keys and values.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import DynamicCache
 
 from finevq.model.finevq import FineVQ
@@ -44,8 +45,12 @@ class VideoEncoderGraph(nn.Module):
         images, motion = model.config.image_encoder, model.config.motion_encoder
         self._scales = [(images.mean, images.std), (motion.mean, motion.std)]
 
-    def forward(self, *pixels: Tensor) -> Tensor:
-        """Return (1, P, D) from the views (F, H, W, 3) and then motion (M * T, H, W, 3), uint8."""
+    def forward(self, *pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the prefix (1, P, D) and the named tokens (1, N, D).
+
+        Args:
+            pixels: The views (F, H, W, 3) and then motion (M * T, H, W, 3), uint8.
+        """
         *views, motion = pixels
         config = self.model.config.video
         images = [self._normalise(view, 0).unsqueeze(0) for view in views]
@@ -53,7 +58,8 @@ class VideoEncoderGraph(nn.Module):
         bursts = frames.unflatten(0, (config.num_bursts, config.burst_frames))
         visual = self.model.encode_video(images, bursts.transpose(1, 2).unsqueeze(0))
         text = self.model.language_model.get_input_embeddings()(self.prefix_ids)
-        return torch.cat([text, visual], dim=1).index_select(1, self.order)
+        prefix = torch.cat([text, visual], dim=1).index_select(1, self.order)
+        return prefix, self.model.named_among(visual)
 
     prefix_ids: Tensor
     order: Tensor
@@ -75,20 +81,23 @@ class DecoderGraph(nn.Module):
         self.model = model
 
     def forward(
-        self, embeds: Tensor, token_ids: Tensor, past: Tensor
+        self, embeds: Tensor, token_ids: Tensor, named: Tensor, past: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Read what is new: `embeds` first, then `token_ids`; either may be empty.
 
         Args:
             embeds: (S, E, D).
-            token_ids: (S, L).
+            token_ids: (S, L); ids beyond the vocabulary show named tokens.
+            named: (1, N, D).
             past: (layers, 2, S, heads, P, head width): keys and values of what was read before.
 
         Returns:
             logits (S, E + L, vocabulary), scores (S, E + L), and past extended by E + L.
         """
-        table = self.model.language_model.get_input_embeddings()
-        new = torch.cat([embeds, table(token_ids)], dim=1)
+        words = self.model.language_model.model.embed_tokens.weight
+        # One table of both: the choice of `FineVQ.embed` would be made for each token.
+        table = torch.cat([words, named[0]])
+        new = torch.cat([embeds, functional.embedding(token_ids, table)], dim=1)
         num_past, num_new = past.shape[4], new.shape[1]
         cache = DynamicCache()
         for layer in range(past.shape[0]):
@@ -128,7 +137,7 @@ def export_onnx(model: FineVQ, prefix_ids: Sequence[int], folder: Path) -> None:
         (*views, motion),
         folder / VIDEO_ENCODER_FILE,
         inputs=names,
-        outputs=["embeds"],
+        outputs=["embeds", "named"],
         dynamic={},
     )
     llama = model.language_model.config
@@ -137,13 +146,14 @@ def export_onnx(model: FineVQ, prefix_ids: Sequence[int], folder: Path) -> None:
     example = (
         torch.zeros(2, 3, llama.hidden_size),
         torch.zeros(2, 4, dtype=torch.int64),
+        torch.zeros(1, config.num_named_tokens, llama.hidden_size),
         torch.zeros(llama.num_hidden_layers, 2, 2, heads, 5, width),
     )
     _export(
         DecoderGraph(model),
         example,
         folder / DECODER_FILE,
-        inputs=["embeds", "token_ids", "past"],
+        inputs=["embeds", "token_ids", "named", "past"],
         outputs=["logits", "scores", "present"],
         dynamic={
             "embeds": {0: "s", 1: "e"},

@@ -16,7 +16,7 @@ from finevq.model.config import ModelConfig
 from finevq.model.image_encoder import build_image_encoder
 from finevq.model.language_model import build_language_model
 from finevq.model.motion_encoder import MotionEncoder
-from finevq.model.projectors import build_projector
+from finevq.model.projectors import NamedProjector, build_projector
 from finevq.model.score_head import ScoreHead
 
 
@@ -55,13 +55,14 @@ class FineVQ(nn.Module):
             )
             for _ in config.video.views
         )
-        if config.num_summary_tokens:
+        if config.num_named_tokens:
+            # Behind those of the views; it reads motion too.
             self.image_projectors.append(
-                build_projector(
+                NamedProjector(
                     self.image_encoder.width * len(config.video.views),
-                    width * config.num_summary_tokens,
-                    hidden=2 * width,
-                    standardized=config.standardized_features,
+                    config.motion_encoder.feature_width if config.num_motion_tokens else 0,
+                    width,
+                    num_names=config.num_named_tokens,
                 )
             )
         if config.num_motion_tokens:
@@ -105,7 +106,7 @@ class FineVQ(nn.Module):
     def project(
         self, image_features: Sequence[Tensor], motion_features: Tensor | None = None
     ) -> Tensor:
-        """Turn features into tokens: frame by frame all views of it, a summary, then motion.
+        """Turn features into tokens: frame by frame all views of it, named tokens, then motion.
 
         Args:
             image_features: For each view (B, F, tokens, features).
@@ -120,38 +121,52 @@ class FineVQ(nn.Module):
             for projector, features in zip(of_views, image_features, strict=True)
         ]
         images = torch.cat(projected, dim=2).flatten(1, 2)  # (B, F * views * tokens, D)
-        if self.config.num_summary_tokens:
-            images = torch.cat([images, self.summarise(image_features)], dim=1)
+        if self.config.num_named_tokens:
+            named = self.named_tokens(image_features, motion_features)
+            images = torch.cat([images, named], dim=1)
         if motion_features is None:
             return images
         motion = self.motion_projector(motion_features)  # (B, M, D)
         return torch.cat([images, motion], dim=1)
 
-    def summarise(self, image_features: Sequence[Tensor]) -> Tensor:
-        """Turn the mean features of all views, read together, into tokens.
+    def named_tokens(
+        self, image_features: Sequence[Tensor], motion_features: Tensor | None
+    ) -> Tensor:
+        """Turn the mean features of all views and motion, read together, into a token a name.
 
         Args:
             image_features: For each view (B, F, tokens, features).
+            motion_features: (B, M, features); None for a model without a motion branch.
 
         Returns:
-            (B, summary tokens, D).
+            (B, N, D).
         """
         means = torch.cat([features.mean(dim=(1, 2)) for features in image_features], dim=1)
-        tokens: Tensor = self.image_projectors[-1](means)
-        return tokens.reshape(len(means), self.config.num_summary_tokens, -1)
+        tokens: Tensor = self.image_projectors[-1](means, motion_features)
+        return tokens
+
+    def named_among(self, visual: Tensor) -> Tensor:
+        """Return the named tokens (B, N, D) among all visual tokens (B, V, D); N may be 0."""
+        end = visual.shape[1] - self.config.num_motion_tokens
+        return visual[:, end - self.config.num_named_tokens : end]
 
     def encode_video(self, views: Sequence[Tensor], motion: Tensor | None = None) -> Tensor:
         """Turn a video into visual tokens (B, V, D); see `encode_images` and `encode_motion`."""
         motion_features = None if motion is None else self.encode_motion(motion)
         return self.project(self.encode_images(views), motion_features)
 
-    def embed(self, input_ids: Tensor, visual: Tensor | None = None) -> Tensor:
+    def embed(
+        self, input_ids: Tensor, visual: Tensor | None = None, *, named: Tensor | None = None
+    ) -> Tensor:
         """Embed a text; visual tokens take the places of the context tokens, in order.
+
+        Ids beyond the vocabulary show the video's named tokens, the first of them with the first.
 
         Args:
             input_ids: (B, L).
             visual: (B, V, D), with V context tokens in each row of the text; None for a text
                 without any.
+            named: (B, N, D); those among the visual tokens where None.
 
         Returns:
             (B, L, D).
@@ -159,7 +174,9 @@ class FineVQ(nn.Module):
         Raises:
             ValueError: the text has another number of places than there are visual tokens.
         """
-        embeds: Tensor = self.language_model.get_input_embeddings()(input_ids)
+        if named is None and visual is not None:
+            named = self.named_among(visual)
+        embeds = self._embed_text(input_ids, named)
         places = input_ids == self.config.context_token_id
         num_places, num_tokens = int(places.sum()), 0 if visual is None else visual[..., 0].numel()
         if num_places != num_tokens:
@@ -167,6 +184,18 @@ class FineVQ(nn.Module):
         if visual is None:
             return embeds
         return embeds.masked_scatter(places.unsqueeze(-1), visual.to(embeds.dtype))
+
+    def _embed_text(self, input_ids: Tensor, named: Tensor | None) -> Tensor:
+        table = self.language_model.get_input_embeddings()
+        if named is None or not named.shape[1]:
+            words: Tensor = table(input_ids)
+            return words
+        num_words = self.language_model.config.vocab_size
+        beyond = input_ids - num_words
+        rows = torch.arange(len(named), device=named.device)[:, None]
+        shown = named[rows, beyond.clamp(min=0)]  # (B, L, D)
+        words = table(input_ids.clamp(max=num_words - 1))
+        return torch.where((beyond >= 0).unsqueeze(-1), shown.to(words.dtype), words)
 
     def forward(
         self,

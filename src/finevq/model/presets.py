@@ -8,6 +8,7 @@ from finevq.model.config import (
     ScoreHeadConfig,
 )
 from finevq.records import VideoInputConfig
+from finevq.vocabulary import NAMES
 
 
 def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> ModelConfig:
@@ -51,7 +52,7 @@ def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> 
         prompt="nano",
         context_token_id=context_token_id,
         standardized_features=True,
-        num_summary_tokens=5,
+        num_named_tokens=len(NAMES),
     )
 
 

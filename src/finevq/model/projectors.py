@@ -23,6 +23,54 @@ def build_projector(
     return nn.Sequential(first, nn.Linear(inputs, hidden), nn.GELU(), nn.Linear(hidden, width))
 
 
+class NamedProjector(nn.Module):
+    """Means of all features of a video to one token for each name of a fault or dimension.
+
+    The last layer is the same for all names: what "clearly there" looks like does not depend on
+    what is there, so a reader of the tokens learns from all names at once.
+
+    Args:
+        images: Width of the mean image features, all views together.
+        motion: Width of a motion feature; 0 for a model without a motion branch.
+        width: Width of a token.
+        num_names: N.
+        hidden: Width between, of images; a third of it of motion.
+        told: Numbers that are told of each name.
+    """
+
+    def __init__(
+        self,
+        images: int,
+        motion: int,
+        width: int,
+        *,
+        num_names: int,
+        hidden: int = 384,
+        told: int = 32,
+    ) -> None:
+        super().__init__()
+        of_motion = hidden // 3 if motion else 0
+        self.num_names = num_names
+        self.images = nn.Sequential(Standardization(images), nn.Linear(images, hidden), nn.GELU())
+        if motion:
+            self.motion = nn.Sequential(
+                Standardization(motion), nn.Linear(motion, of_motion), nn.GELU()
+            )
+        self.told = nn.Linear(hidden + of_motion, num_names * told)
+        self.token = nn.Linear(told, width)
+        self.identity = nn.Parameter(torch.randn(num_names, width) * 0.02)
+
+    def forward(self, images: Tensor, motion: Tensor | None) -> Tensor:
+        """Return (B, N, width) from (B, images) and (B, M, motion)."""
+        seen = [self.images(images)]
+        if motion is not None:
+            # Bursts one by one: a freeze is in one of them.
+            seen.append(self.motion(motion).mean(dim=1))
+        told = self.told(torch.cat(seen, dim=1)).unflatten(1, (self.num_names, -1))
+        tokens: Tensor = self.token(told) + self.identity
+        return tokens
+
+
 class Standardization(nn.Module):
     """Subtracts a fixed mean from each feature and divides by a fixed spread.
 

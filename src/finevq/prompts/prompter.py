@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from finevq.prompts import templates
 from finevq.prompts.questions import Question
+from finevq.vocabulary import NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,11 @@ class Prompter(Protocol):
 
 
 class NanoPrompter:
-    """nano's template: <s> places <q> question <a> answer </s>.
+    """nano's template: <s> places <q> question, what it is about <a> answer </s>.
+
+    What a question is about is shown to the model once more right behind it: a visual token for
+    each name, whose ids follow the vocabulary in the order of `vocabulary.NAMES`. A small decoder
+    need not look for it.
 
     Args:
         tokenizer: As made by `finevq.prompts.tokenizer.train_tokenizer`.
@@ -88,10 +93,11 @@ class NanoPrompter:
         return [self._ids[templates.BEGIN], *[self.context_id] * num_visual_tokens]
 
     def suffix_ids(self, question: Question, opening: str = "") -> list[int]:
-        """Return <q> question <a> opening."""
+        """Return <q> question, what it is about <a> opening."""
         return [
             self._ids[templates.QUESTION],
             *self._encode(question.text),
+            *(self.vocabulary_size + NAMES.index(name) for name in question.subjects),
             self._ids[templates.ANSWER],
             *self._encode(opening),
         ]
@@ -106,7 +112,7 @@ class NanoPrompter:
         return [*self._encode(answer), self._ids[templates.END]]
 
     def turn(self, question: Question, answer: str) -> Turn:
-        """Return <q> question <a> stem answer </s>."""
+        """Return <q> question, what it is about <a> stem answer </s>."""
         opening = self.suffix_ids(question, question.stem)
         start = opening.index(self._ids[templates.ANSWER]) + 1
         rest = self.answer_ids(answer) if answer else []

@@ -13,6 +13,7 @@ from finevq.errors import UnsupportedQuestionError
 from finevq.prompts import templates
 from finevq.vocabulary import (
     ALL_ATTRIBUTES,
+    DIMENSIONS,
     FAULT_DIMENSIONS,
     NO_FAULT,
     RELEASE_SPELLINGS,
@@ -49,6 +50,17 @@ class Question:
     """What it is about, where it is about one dimension."""
     attribute: str = ""
     """What it is about, where it is about one attribute."""
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Dimensions and attributes that the answer depends on first of all, in order."""
+        match self.family:
+            case Family.WHICH | Family.MOST:
+                return tuple(name for name in self.choices if name != NO_FAULT)
+            case Family.DESCRIBE:
+                return DIMENSIONS
+            case _:
+                return tuple(filter(None, (self.dimension, self.attribute)))
 
 
 def rating(dimension: Dimension) -> Question:

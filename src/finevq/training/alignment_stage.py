@@ -3,8 +3,9 @@
 Linear readers on the tokens predict every score, severity and presence at once. That costs
 seconds an epoch, since no language model runs, and leaves tokens from which the language model
 only has to read: without it, the joint stage learned overall quality and little else in the same
-time. Each summary token is read for its own dimension only, so that a question has one place to
-look at. The readers are thrown away.
+time. Each named token is read for its own name only, by one reader for all of them, so that the
+language model finds what a question is about in one place, said in one way. The readers are thrown
+away.
 """
 
 import logging
@@ -20,29 +21,24 @@ from torch.nn import functional
 from finevq.model.finevq import FineVQ
 from finevq.training.config import AlignmentStageConfig
 from finevq.training.encoded import EncodedSet, corrupted
-from finevq.training.lessons import known_beliefs
-from finevq.training.losses import known_fault_loss, opinion_loss
+from finevq.training.lessons import share_who_see
+from finevq.training.losses import known_fault_loss, opinion_loss, order_loss
 from finevq.training.measures import srcc
+from finevq.training.orders import CertainPairs
 from finevq.training.samples import TrainingSample
 from finevq.training.state import EpochState
 from finevq.vocabulary import (
     ALL_ATTRIBUTES,
     DIMENSIONS,
     FAULT_DIMENSIONS,
-    PICTURE_DIMENSIONS,
+    NAMES,
     Dimension,
-    dimension_of,
 )
 
 _log = logging.getLogger(__name__)
-_NUM_SEVERITIES = len(FAULT_DIMENSIONS) + len(ALL_ATTRIBUTES)
-_OUTPUTS: tuple[Dimension, ...] = (
-    *DIMENSIONS,
-    *FAULT_DIMENSIONS,
-    *map(dimension_of, ALL_ATTRIBUTES),
-    *map(dimension_of, ALL_ATTRIBUTES),
-)
-"""Whose each output is: scores, severities of dimensions and of attributes, presences."""
+_FAULTS: tuple[str, ...] = (*FAULT_DIMENSIONS, *ALL_ATTRIBUTES)
+"""What has a severity, and is there or not."""
+_NUM_OUTPUTS = len(DIMENSIONS) + 2 * len(_FAULTS)
 _OVERALL = DIMENSIONS.index(Dimension.OVERALL)
 
 
@@ -77,6 +73,7 @@ def train_alignment(
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=max(steps, 2), pct_start=0.15
     )
+    pairs = CertainPairs.among(clips.samples)
     progress = EpochState(state, {"model": trained, "optimizer": optimizer, "rate": scheduler})
     for epoch in range(progress.restore(), config.epochs):
         trained.train()
@@ -95,6 +92,12 @@ def train_alignment(
                 read = _read(model, readers, photographs, drawn, config, generator)
                 opinions = [_overall_loss(one, photographs, drawn) for one in read]
                 parts += [config.human_weight * part for part in opinions]
+            if config.num_pairs and len(pairs.better):
+                drawn = generator.sample(
+                    range(len(pairs.better)), min(config.num_pairs, len(pairs.better))
+                )
+                orders = _order_losses(model, readers, clips, pairs, drawn, config, generator)
+                parts += [config.rank_weight * part for part in orders]
             loss = torch.stack(parts).sum()
             optimizer.zero_grad()
             loss.backward()
@@ -105,29 +108,28 @@ def train_alignment(
         _log.info("alignment stage, epoch %d: loss %.3f", epoch + 1, float(np.mean(losses)))
         trained.eval()
         for data in validation:
-            _log.info("  SRCC (all tokens, summary): %s", _correlations(model, readers, data))
+            shown = _correlations(model, readers, data)
+            _log.info("  SRCC (tokens of frames, named tokens): %s", shown)
         progress.save(epoch + 1)
 
 
 class _Readers(nn.Module):
-    """Two linear readers: of the mean tokens of all views and motion; of the summary and motion."""
-
-    mask: Tensor
+    """Two linear readers: of the mean tokens of all views and motion; of each named token."""
 
     def __init__(self, model: FineVQ) -> None:
         super().__init__()
         width = model.config.language_model.width
         num_views = len(model.config.video.views)
-        self.of_means = nn.Linear((num_views + 1) * width, len(_OUTPUTS))
-        groups = [*PICTURE_DIMENSIONS, None]  # motion, last, may tell of everything
-        self.of_summary = nn.Linear(len(groups) * width, len(_OUTPUTS))
-        own = [[group in (None, output) for group in groups] for output in _OUTPUTS]
-        self.register_buffer("mask", torch.tensor(own).repeat_interleave(width, dim=1))
+        self.of_means = nn.Linear((num_views + 1) * width, _NUM_OUTPUTS)
+        self.of_named = nn.Linear(width, 3)
+        self.of_names = nn.Parameter(torch.zeros(len(NAMES), 3))
 
-    def forward(self, means: Tensor, summary: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what each reads (B, outputs)."""
-        own = functional.linear(summary, self.of_summary.weight * self.mask, self.of_summary.bias)
-        return self.of_means(means), own
+    def forward(self, means: Tensor, named: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what each reads (B, outputs): scores, severities, whether they are there."""
+        read = self.of_named(named) + self.of_names  # (B, names, 3)
+        faults = [NAMES.index(name) for name in _FAULTS]
+        own = [read[:, : len(DIMENSIONS), 0], read[:, faults, 1], read[:, faults, 2]]
+        return self.of_means(means), torch.cat(own, dim=1)
 
 
 def _read(
@@ -149,9 +151,8 @@ def _read(
         for projector, view in zip(of_views, images, strict=True)
     ]
     bursts = model.motion_projector(motion).mean(dim=1)
-    summary = model.summarise(images).flatten(1)
     said: tuple[Tensor, Tensor] = readers(
-        torch.cat([*means, bursts], dim=1), torch.cat([summary, bursts], dim=1)
+        torch.cat([*means, bursts], dim=1), model.named_tokens(images, motion)
     )
     return said
 
@@ -161,27 +162,44 @@ def _clip_loss(
 ) -> Tensor:
     samples = [data.samples[row] for row in rows]
     mos = torch.tensor([[sample.mos[name] for name in DIMENSIONS] for sample in samples])
-    scores, severities, presences = read.split(
-        [len(DIMENSIONS), _NUM_SEVERITIES, len(ALL_ATTRIBUTES)], dim=1
-    )
+    scores, severities, presences = read.split([len(DIMENSIONS), len(_FAULTS), len(_FAULTS)], dim=1)
     known = torch.tensor([_known_severities(sample) for sample in samples])
-    beliefs = torch.tensor([known_beliefs(sample) for sample in samples])
+    beliefs = torch.tensor([[share_who_see(value) for value in row] for row in known.tolist()])
     presence = functional.binary_cross_entropy_with_logits(presences, beliefs)
     faults = known_fault_loss(50.0 + 13.0 * scores, mos, severities, known)
     return faults + presence_weight * presence
 
 
 def _known_severities(sample: TrainingSample) -> list[float]:
-    of_dimensions, of_attributes = sample.dimension_severities or {}, sample.severities or {}
-    return [
-        *(of_dimensions.get(name, 0.0) for name in FAULT_DIMENSIONS),
-        *(of_attributes.get(name, 0.0) for name in ALL_ATTRIBUTES),
-    ]
+    known: dict[str, float] = {**(sample.severities or {})}
+    known |= {str(name): value for name, value in (sample.dimension_severities or {}).items()}
+    return [known.get(name, 0.0) for name in _FAULTS]
 
 
 def _overall_loss(read: Tensor, data: EncodedSet, rows: Sequence[int]) -> Tensor:
     mos = torch.tensor([data.samples[row].mos[Dimension.OVERALL] for row in rows])
     return opinion_loss(50.0 + 13.0 * read[:, _OVERALL], mos)
+
+
+def _order_losses(
+    model: FineVQ,
+    readers: _Readers,
+    data: EncodedSet,
+    pairs: CertainPairs,
+    drawn: Sequence[int],
+    config: AlignmentStageConfig,
+    generator: random.Random,
+) -> list[Tensor]:
+    """Return how far each reader's scores of some pairs are from their order."""
+    chosen = list(drawn)
+    rows = [*pairs.better[chosen].tolist(), *pairs.worse[chosen].tolist()]
+    certain = pairs.dimensions[chosen]
+    losses = []
+    for read in _read(model, readers, data, rows, config, generator):
+        scores = 50.0 + 13.0 * read[:, : len(DIMENSIONS)]
+        better, worse = scores.split(len(chosen))
+        losses.append(order_loss(better[certain], worse[certain]))
+    return losses
 
 
 @torch.no_grad()

@@ -86,6 +86,10 @@ class AlignmentStageConfig:
     feature_dropout: float = 0.5
     presence_weight: float = 4.0
     """Of the cross-entropy of what is there."""
+    num_pairs: int = 16
+    """Pairs of a step whose order is certain."""
+    rank_weight: float = 0.5
+    """Of that order."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -74,6 +74,9 @@ def train_joint(
     trained = nn.ModuleList(
         [model.image_projectors, model.motion_projector, model.language_model, model.score_head]
     )
+    *_, named = model.image_projectors
+    # It says already what it will ever say; taught on, it would learn the training pictures.
+    named.requires_grad_(False)
     average = copy.deepcopy(trained).requires_grad_(False)
     stage = config.joint
     groups = _groups(model, stage)
@@ -254,7 +257,11 @@ def _groups(model: FineVQ, stage: JointStageConfig) -> list[dict[str, Any]]:
     ]
     return [
         {
-            "params": [weight for weight in part.parameters() if (weight.ndim >= 2) is is_matrix],
+            "params": [
+                weight
+                for weight in part.parameters()
+                if weight.requires_grad and (weight.ndim >= 2) is is_matrix
+            ],
             "weight_decay": stage.weight_decay if is_matrix else 0.0,
             "lr": rate,
         }

@@ -94,17 +94,12 @@ def _rating(dimension: Dimension, mos: float, mos_range: tuple[float, float]) ->
     return Lesson(questions.rating(dimension), level, mos)
 
 
-def known_beliefs(sample: TrainingSample) -> list[float]:
-    """Return the share of people who would see each attribute, in the order of ALL_ATTRIBUTES."""
-    severities = sample.severities or {}
-    return [_certainty(severities.get(name, 0.0)) for name in ALL_ATTRIBUTES]
-
-
 def _belief(severity: float | None) -> float | None:
-    return None if severity is None else _certainty(severity)
+    return None if severity is None else share_who_see(severity)
 
 
-def _certainty(severity: float) -> float:
+def share_who_see(severity: float) -> float:
+    """Return the share of people who would say that a fault of this severity is there, 0..1."""
     share = (severity - _SURELY_ABSENT) / (_SURELY_PRESENT - _SURELY_ABSENT)
     return min(max(share, 0.0), 1.0)
 
@@ -137,7 +132,7 @@ def _absent_attributes(sample: TrainingSample) -> list[str]:
 
 def _attribute(name: str, severity: float, weight: float) -> Lesson:
     answer = templates.YES if severity >= PRESENT_SEVERITY else templates.NO
-    return Lesson(questions.attribute(name), answer, belief=_certainty(severity), weight=weight)
+    return Lesson(questions.attribute(name), answer, belief=share_who_see(severity), weight=weight)
 
 
 def _further(

@@ -31,7 +31,7 @@ def exported(
     model: FineVQ, prompter: NanoPrompter, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     folder = tmp_path_factory.mktemp("exported")
-    export_onnx(model, prompter.prefix_ids(20), folder)
+    export_onnx(model, prompter.prefix_ids(model.config.num_visual_tokens), folder)
     return folder
 
 
@@ -61,9 +61,11 @@ def test_torch_and_onnx_agree_on_scores_and_answers(
     reading = engine.read_suffixes(engine.read_video(pixels), suffixes)
 
     arrays = (*pixels.views, pixels.motion)
-    prefix = VideoEncoderGraph(model, prompter.prefix_ids(20))(*map(torch.from_numpy, arrays))
+    prefix, named = VideoEncoderGraph(model, prompter.prefix_ids(model.config.num_visual_tokens))(
+        *map(torch.from_numpy, arrays)
+    )
     for row, suffix in enumerate(suffixes):
-        text = model.embed(torch.tensor([suffix]))
+        text = model.embed(torch.tensor([suffix]), named=named)
         out = model(torch.cat([prefix, text], dim=1))
         # Scores span 100 points; half-precision storage of scales costs a few 1e-4 of one.
         assert reading.scores[row, 0] == pytest.approx(
@@ -125,7 +127,7 @@ def test_weights_that_a_half_holds_are_stored_as_halves_and_others_as_they_are(
             weight.mul_(1.0001)
     for name, network in (("whole", whole), ("rounded", model)):
         (tmp_path / name).mkdir()
-        export_onnx(network, prompter.prefix_ids(20), tmp_path / name)
+        export_onnx(network, prompter.prefix_ids(model.config.num_visual_tokens), tmp_path / name)
     for file in (VIDEO_ENCODER_FILE, DECODER_FILE):
         before, after = ((tmp_path / name / file).stat().st_size for name in ("whole", "rounded"))
         assert after < 0.65 * before

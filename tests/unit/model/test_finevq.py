@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from finevq.model.finevq import FineVQ
+from finevq.vocabulary import NAMES
 
 
 def _video(model: FineVQ, seed: int = 0) -> tuple[list[torch.Tensor], torch.Tensor]:
@@ -12,9 +13,9 @@ def _video(model: FineVQ, seed: int = 0) -> tuple[list[torch.Tensor], torch.Tens
 
 
 @torch.no_grad()
-def test_a_video_becomes_a_token_a_view_and_a_burst_and_a_summary(model: FineVQ):
+def test_a_video_becomes_a_token_a_view_a_name_and_a_burst(model: FineVQ):
     visual = model.encode_video(*_video(model))
-    assert visual.shape == (1, 2 * 2 + 5 + 4, model.config.language_model.width)
+    assert visual.shape == (1, 2 * 2 + len(NAMES) + 4, model.config.language_model.width)
 
 
 @torch.no_grad()
@@ -23,6 +24,24 @@ def test_visual_tokens_take_the_context_places_in_order(model: FineVQ):
     context = model.config.context_token_id
     embeds = model.embed(torch.tensor([[1, context, context, 7, context]]), visual)
     assert embeds[0, [1, 2, 4], 0].tolist() == [0.0, 1.0, 2.0]
+
+
+@torch.no_grad()
+def test_ids_beyond_the_vocabulary_show_named_tokens(model: FineVQ):
+    visual = model.encode_video(*_video(model))
+    named = model.named_among(visual)
+    num_words = model.config.language_model.llama["vocab_size"]
+    embeds = model.embed(torch.tensor([[7, num_words + 2, num_words + 32]]), named=named)
+    words = model.embed(torch.tensor([[7]]))
+    assert torch.equal(embeds[0], torch.stack([words[0, 0], named[0, 2], named[0, 32]]))
+
+
+@torch.no_grad()
+def test_motion_reaches_the_named_tokens(model: FineVQ):
+    views, motion = _video(model)
+    _, other = _video(model, seed=1)
+    first, second = (model.named_among(model.encode_video(views, it)) for it in (motion, other))
+    assert not torch.allclose(first, second)
 
 
 def test_places_and_tokens_must_agree(model: FineVQ):
@@ -34,7 +53,7 @@ def test_places_and_tokens_must_agree(model: FineVQ):
 @torch.no_grad()
 def test_the_score_reacts_to_every_part_of_the_video(model: FineVQ):
     views, motion = _video(model)
-    prefix = torch.tensor([[1, *[model.config.context_token_id] * 13, 4]])
+    prefix = torch.tensor([[1, *[model.config.context_token_id] * 41, 4]])
 
     def score(views: list[torch.Tensor], motion: torch.Tensor) -> float:
         out = model(model.embed(prefix, model.encode_video(views, motion)))

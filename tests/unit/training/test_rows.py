@@ -14,7 +14,7 @@ from finevq.prompts.prompter import NanoPrompter
 from finevq.training.rows import Rows, make_rows
 from finevq.vocabulary import DIMENSIONS, Dimension
 
-NUM_VISUAL = 5
+NUM_VISUAL = 40
 
 
 @pytest.fixture(scope="module")
