@@ -50,7 +50,7 @@ from finevq.training.pretrained import load_imagenet_weights
 from finevq.training.samples import Split, TrainingSample
 from finevq.training.sources import (
     human_samples,
-    synthetic_samples,
+    taught_samples,
     without_held_out_sources,
 )
 from finevq.training.stills import StillSet, read_stills
@@ -206,7 +206,7 @@ def _teach_encoder(
     if config.data.stills is None:
         _log.warning("no stills (data.stills): the image encoder keeps its ImageNet weights")
         return {}
-    stills = synthetic_samples(config.data.stills)
+    stills = taught_samples(config.data.stills, config)
     photographs = without_held_out_sources(human_samples(config), stills)
 
     still_set = partial(_still_set, model, config=config, settings=settings)
@@ -360,7 +360,7 @@ class _Data:
 
 def _read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) -> _Data:
     store = FeatureStore(config.data.cache, model.config, _frozen_encoder(model), settings)
-    clips = synthetic_samples(config.data.manifest)
+    clips = taught_samples(config.data.manifest, config)
     kept_clips = [sample for sample in clips if sample.split == "train"][: config.data.max_clips]
     clips = kept_clips + [sample for sample in clips if sample.split != "train"]
     photographs = without_held_out_sources(human_samples(config), clips)
@@ -388,7 +388,7 @@ def _encoded_stills(
 ) -> dict[Split, EncodedStills]:
     if manifest is None:
         return {}
-    samples = synthetic_samples(manifest)
+    samples = taught_samples(manifest, config)
     encoded = {}
     for split in splits:
         stills = _still_set(model, samples, split, config.encoder.crops, config, settings)

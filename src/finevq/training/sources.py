@@ -59,6 +59,29 @@ def human_samples(config: NanoTrainingConfig) -> list[TrainingSample]:
     return samples
 
 
+def taught_samples(manifest: Path, config: NanoTrainingConfig) -> list[TrainingSample]:
+    """Read degraded clips, without training clips made from photographs of held-out folds.
+
+    `finevq data synthesize --rated-folds` need not make such; this is for other folds than it
+    was told, as in a cross-validation.
+
+    Raises:
+        DatasetError: the manifest or the photographs cannot be read.
+    """
+    held_out = {sample.group for sample in human_samples(config) if sample.split != "train"}
+    clips = synthetic_samples(manifest)
+    kept = [
+        clip for clip in clips if clip.split != "train" or Path(clip.group).name not in held_out
+    ]
+    if len(kept) < len(clips):
+        _log.info(
+            "%d training clips of %s show photographs of held-out folds and teach nothing",
+            len(clips) - len(kept),
+            manifest,
+        )
+    return kept
+
+
 def without_held_out_sources(
     photographs: Sequence[TrainingSample], clips: Sequence[TrainingSample]
 ) -> list[TrainingSample]:

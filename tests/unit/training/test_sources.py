@@ -1,4 +1,5 @@
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ from finevq.datasets.splits import fold_of
 from finevq.errors import DatasetError
 from finevq.training.config import DataConfig, NanoTrainingConfig
 from finevq.training.samples import TrainingSample
-from finevq.training.sources import human_samples, without_held_out_sources
-from finevq.vocabulary import Dimension
+from finevq.training.sources import human_samples, taught_samples, without_held_out_sources
+from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, Dimension
 
 
 def _config(human: Path | None) -> NanoTrainingConfig:
@@ -63,3 +64,56 @@ def test_sources_of_held_out_clips_are_not_learnt_from():
     ]
     kept = without_held_out_sources(photographs, clips)
     assert [photograph.group for photograph in kept] == ["b.jpg", "c.jpg"]
+
+
+@pytest.mark.parametrize("test_fold", [0, 3])
+def test_degraded_photographs_of_held_out_folds_teach_nothing(tmp_path: Path, test_fold: int):
+    names = [f"{number}.jpg" for number in range(40)]
+    (tmp_path / "images").mkdir()
+    for name in names:
+        (tmp_path / "images" / name).touch()
+    opinions = [f"{name},{50 + row}" for row, name in enumerate(names)]
+    (tmp_path / "mos.csv").write_text("\n".join(["image,mos", *opinions]))
+    splits = {name: "test" if name in names[:4] else "train" for name in [*names, "wall.jpg"]}
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text("".join(_record(f"live/{name}", split) for name, split in splits.items()))
+    folds = DataConfig(
+        manifest=manifest, human=tmp_path, test_fold=test_fold, validation_fold=(test_fold + 1) % 5
+    )
+    config = NanoTrainingConfig(data=folds)
+    held_out = {sample.group for sample in human_samples(config) if sample.split != "train"}
+    assert 5 < len(held_out) < 30
+    taught = {clip.group for clip in taught_samples(manifest, config) if clip.split == "train"}
+    assert taught == {f"live/{name}" for name, split in splits.items() if split == "train"} - {
+        f"live/{name}" for name in held_out
+    }
+    judged = [clip for clip in taught_samples(manifest, config) if clip.split == "test"]
+    assert len(judged) == 4
+
+
+def _record(source: str, split: str) -> str:
+    record = {
+        "index": 0,
+        "path": "clips/x.mp4",
+        "split": split,
+        "source": source,
+        "source_kind": "photo",
+        "source_quality": 1.0,
+        "source_is_rated": False,
+        "mos": dict.fromkeys(DIMENSIONS, 50.0),
+        "levels": dict.fromkeys(DIMENSIONS, "good"),
+        "severities": dict.fromkeys(FAULT_DIMENSIONS, 0.0),
+        "distorted": dict.fromkeys(FAULT_DIMENSIONS, False),
+        "attributes": [],
+        "attribute_severities": {},
+        "most_impactful": "none",
+        "vmaf": None,
+        "width": 8,
+        "height": 8,
+        "fps": 24.0,
+        "num_frames": 3,
+        "codec": "libx264",
+        "seed": 0,
+        "chain": [],
+    }
+    return json.dumps(record) + "\n"
