@@ -57,10 +57,11 @@ class TorchEngine:
             self._normalised(view, images.mean, images.std).unsqueeze(0) for view in pixels.views
         ]
         visual = model.project(model.encode_images(views), self._motion_features(pixels))
-        ids = torch.tensor([self._prefix_ids(visual.shape[1])], device=self._device)
+        places, named = model.parts_of(visual)
+        ids = torch.tensor([self._prefix_ids(places.shape[1])], device=self._device)
         cache = DynamicCache(config=model.language_model.config)
         model(model.embed(ids, visual), cache=cache, with_logits=False)
-        return Prefix(cache, ids.shape[1], model.named_among(visual))
+        return Prefix(cache, ids.shape[1], named)
 
     @torch.inference_mode()
     def read_suffixes(

@@ -129,9 +129,11 @@ class ModelConfig:
 
     standardized_features: bool = False
     """Features are normalised by statistics of the training data (nano), not by LayerNorm."""
+    num_summary_tokens: int = 0
+    """Visual tokens that tell of all views and frames together (nano), beside those of each."""
     num_named_tokens: int = 0
     """Visual tokens that tell of one name each, in the order of `vocabulary.NAMES`, from all views,
-    frames and motion together (nano); beside those of each frame, and shown again by questions."""
+    frames and motion together (nano); shown by the questions about it, not by the prefix."""
 
     @property
     def num_motion_tokens(self) -> int:
@@ -144,7 +146,7 @@ class ModelConfig:
     def num_visual_tokens(self) -> int:
         """V: places that the prefix keeps for the video."""
         images = self.video.num_frames * len(self.video.views) * self.num_image_tokens
-        return images + self.num_named_tokens + self.num_motion_tokens
+        return images + self.num_summary_tokens + self.num_motion_tokens
 
     @property
     def num_image_tokens(self) -> int:

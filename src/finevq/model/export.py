@@ -56,10 +56,10 @@ class VideoEncoderGraph(nn.Module):
         images = [self._normalise(view, 0).unsqueeze(0) for view in views]
         frames = self._normalise(motion, 1)  # (M * T, 3, H, W)
         bursts = frames.unflatten(0, (config.num_bursts, config.burst_frames))
-        visual = self.model.encode_video(images, bursts.transpose(1, 2).unsqueeze(0))
+        tokens = self.model.encode_video(images, bursts.transpose(1, 2).unsqueeze(0))
+        visual, named = self.model.parts_of(tokens)
         text = self.model.language_model.get_input_embeddings()(self.prefix_ids)
-        prefix = torch.cat([text, visual], dim=1).index_select(1, self.order)
-        return prefix, self.model.named_among(visual)
+        return torch.cat([text, visual], dim=1).index_select(1, self.order), named
 
     prefix_ids: Tensor
     order: Tensor

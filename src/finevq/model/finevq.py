@@ -55,8 +55,17 @@ class FineVQ(nn.Module):
             )
             for _ in config.video.views
         )
+        if config.num_summary_tokens:
+            self.image_projectors.append(
+                build_projector(
+                    self.image_encoder.width * len(config.video.views),
+                    width * config.num_summary_tokens,
+                    hidden=2 * width,
+                    standardized=config.standardized_features,
+                )
+            )
         if config.num_named_tokens:
-            # Behind those of the views; it reads motion too.
+            # The last of them; it reads motion too.
             self.image_projectors.append(
                 NamedProjector(
                     self.image_encoder.width * len(config.video.views),
@@ -75,6 +84,13 @@ class FineVQ(nn.Module):
         self.language_model = build_language_model(config.language_model)
         if config.has_score_head:
             self.score_head = ScoreHead(config.score_head, width)
+
+    @property
+    def named_projector(self) -> NamedProjector:
+        """What makes the named tokens; only a model with such tokens has one."""
+        projector = self.image_projectors[-1]
+        assert isinstance(projector, NamedProjector)
+        return projector
 
     def encode_images(self, views: Sequence[Tensor]) -> list[Tensor]:
         """Read the sparse frames.
@@ -106,28 +122,41 @@ class FineVQ(nn.Module):
     def project(
         self, image_features: Sequence[Tensor], motion_features: Tensor | None = None
     ) -> Tensor:
-        """Turn features into tokens: frame by frame all views of it, named tokens, then motion.
+        """Turn features into tokens: frame by frame all views, summary, motion; then named tokens.
 
         Args:
             image_features: For each view (B, F, tokens, features).
             motion_features: (B, M, features); None for a model without a motion branch.
 
         Returns:
-            (B, V, D).
+            (B, V + N, D): V for the places of the prefix, N that questions show.
         """
         of_views = list(self.image_projectors)[: len(self.config.video.views)]
         projected = [
             projector(features)  # (B, F, tokens, D)
             for projector, features in zip(of_views, image_features, strict=True)
         ]
-        images = torch.cat(projected, dim=2).flatten(1, 2)  # (B, F * views * tokens, D)
+        tokens = [torch.cat(projected, dim=2).flatten(1, 2)]  # (B, F * views * tokens, D)
+        if self.config.num_summary_tokens:
+            tokens.append(self.summarise(image_features))
+        if motion_features is not None:
+            tokens.append(self.motion_projector(motion_features))  # (B, M, D)
         if self.config.num_named_tokens:
-            named = self.named_tokens(image_features, motion_features)
-            images = torch.cat([images, named], dim=1)
-        if motion_features is None:
-            return images
-        motion = self.motion_projector(motion_features)  # (B, M, D)
-        return torch.cat([images, motion], dim=1)
+            tokens.append(self.named_tokens(image_features, motion_features))
+        return torch.cat(tokens, dim=1)
+
+    def summarise(self, image_features: Sequence[Tensor]) -> Tensor:
+        """Turn the mean features of all views, read together, into tokens.
+
+        Args:
+            image_features: For each view (B, F, tokens, features).
+
+        Returns:
+            (B, summary tokens, D).
+        """
+        means = _mean_features(image_features)
+        tokens: Tensor = self.image_projectors[len(self.config.video.views)](means)
+        return tokens.reshape(len(means), self.config.num_summary_tokens, -1)
 
     def named_tokens(
         self, image_features: Sequence[Tensor], motion_features: Tensor | None
@@ -141,17 +170,16 @@ class FineVQ(nn.Module):
         Returns:
             (B, N, D).
         """
-        means = torch.cat([features.mean(dim=(1, 2)) for features in image_features], dim=1)
-        tokens: Tensor = self.image_projectors[-1](means, motion_features)
+        tokens: Tensor = self.named_projector(_mean_features(image_features), motion_features)
         return tokens
 
-    def named_among(self, visual: Tensor) -> Tensor:
-        """Return the named tokens (B, N, D) among all visual tokens (B, V, D); N may be 0."""
-        end = visual.shape[1] - self.config.num_motion_tokens
-        return visual[:, end - self.config.num_named_tokens : end]
+    def parts_of(self, visual: Tensor) -> tuple[Tensor, Tensor]:
+        """Split visual tokens (B, V + N, D) into those of the prefix and named ones; N may be 0."""
+        end = visual.shape[1] - self.config.num_named_tokens
+        return visual[:, :end], visual[:, end:]
 
     def encode_video(self, views: Sequence[Tensor], motion: Tensor | None = None) -> Tensor:
-        """Turn a video into visual tokens (B, V, D); see `encode_images` and `encode_motion`."""
+        """Turn a video into visual tokens (B, V + N, D); see `project`."""
         motion_features = None if motion is None else self.encode_motion(motion)
         return self.project(self.encode_images(views), motion_features)
 
@@ -164,9 +192,9 @@ class FineVQ(nn.Module):
 
         Args:
             input_ids: (B, L).
-            visual: (B, V, D), with V context tokens in each row of the text; None for a text
+            visual: (B, V + N, D), with V context tokens in each row of the text; None for a text
                 without any.
-            named: (B, N, D); those among the visual tokens where None.
+            named: (B, N, D), for a text without context tokens.
 
         Returns:
             (B, L, D).
@@ -174,8 +202,8 @@ class FineVQ(nn.Module):
         Raises:
             ValueError: the text has another number of places than there are visual tokens.
         """
-        if named is None and visual is not None:
-            named = self.named_among(visual)
+        if visual is not None:
+            visual, named = self.parts_of(visual)
         embeds = self._embed_text(input_ids, named)
         places = input_ids == self.config.context_token_id
         num_places, num_tokens = int(places.sum()), 0 if visual is None else visual[..., 0].numel()
@@ -253,3 +281,8 @@ class FineVQ(nn.Module):
         head = self.config.score_head
         raw: Tensor = self.score_head(hidden)
         return head.low + (head.high - head.low) * raw
+
+
+def _mean_features(image_features: Sequence[Tensor]) -> Tensor:
+    """Return (B, views x features), averaged over frames and their tokens."""
+    return torch.cat([features.mean(dim=(1, 2)) for features in image_features], dim=1)

@@ -52,6 +52,7 @@ def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> 
         prompt="nano",
         context_token_id=context_token_id,
         standardized_features=True,
+        num_summary_tokens=5,
         num_named_tokens=len(NAMES),
     )
 

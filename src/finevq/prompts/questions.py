@@ -13,7 +13,6 @@ from finevq.errors import UnsupportedQuestionError
 from finevq.prompts import templates
 from finevq.vocabulary import (
     ALL_ATTRIBUTES,
-    DIMENSIONS,
     FAULT_DIMENSIONS,
     NO_FAULT,
     RELEASE_SPELLINGS,
@@ -53,14 +52,17 @@ class Question:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """Dimensions and attributes that the answer depends on first of all, in order."""
+        """Dimensions and attributes whose presence the answer depends on, in order.
+
+        None for ratings and free answers: how good something is depends on all of the video.
+        """
         match self.family:
             case Family.WHICH | Family.MOST:
                 return tuple(name for name in self.choices if name != NO_FAULT)
-            case Family.DESCRIBE:
-                return DIMENSIONS
-            case _:
+            case Family.DISTORTED | Family.ATTRIBUTE:
                 return tuple(filter(None, (self.dimension, self.attribute)))
+            case _:
+                return ()
 
 
 def rating(dimension: Dimension) -> Question:

@@ -3,9 +3,9 @@
 Linear readers on the tokens predict every score, severity and presence at once. That costs
 seconds an epoch, since no language model runs, and leaves tokens from which the language model
 only has to read: without it, the joint stage learned overall quality and little else in the same
-time. Each named token is read for its own name only, by one reader for all of them, so that the
-language model finds what a question is about in one place, said in one way. The readers are thrown
-away.
+time. Each summary token is read for its own dimension only, so that a question has one place to
+look at; each named token for its own name only, by one reader for all of them, so that what a
+question shows is said in one way. The readers are thrown away.
 """
 
 import logging
@@ -32,13 +32,20 @@ from finevq.vocabulary import (
     DIMENSIONS,
     FAULT_DIMENSIONS,
     NAMES,
+    PICTURE_DIMENSIONS,
     Dimension,
+    dimension_of,
 )
 
 _log = logging.getLogger(__name__)
 _FAULTS: tuple[str, ...] = (*FAULT_DIMENSIONS, *ALL_ATTRIBUTES)
 """What has a severity, and is there or not."""
-_NUM_OUTPUTS = len(DIMENSIONS) + 2 * len(_FAULTS)
+_FAULT_DIMENSIONS: tuple[Dimension, ...] = (
+    *FAULT_DIMENSIONS,
+    *map(dimension_of, ALL_ATTRIBUTES),
+)
+_OUTPUTS: tuple[Dimension, ...] = (*DIMENSIONS, *_FAULT_DIMENSIONS, *_FAULT_DIMENSIONS)
+"""Whose each output is: scores, severities, presences."""
 _OVERALL = DIMENSIONS.index(Dimension.OVERALL)
 
 
@@ -109,27 +116,39 @@ def train_alignment(
         trained.eval()
         for data in validation:
             shown = _correlations(model, readers, data)
-            _log.info("  SRCC (tokens of frames, named tokens): %s", shown)
+            _log.info("  SRCC (all tokens, summary, named tokens): %s", shown)
         progress.save(epoch + 1)
 
 
 class _Readers(nn.Module):
-    """Two linear readers: of the mean tokens of all views and motion; of each named token."""
+    """Linear readers of the mean tokens of all views; of the summary; of each named token.
+
+    The first two read motion, too.
+    """
+
+    mask: Tensor
 
     def __init__(self, model: FineVQ) -> None:
         super().__init__()
         width = model.config.language_model.width
         num_views = len(model.config.video.views)
-        self.of_means = nn.Linear((num_views + 1) * width, _NUM_OUTPUTS)
+        self.of_means = nn.Linear((num_views + 1) * width, len(_OUTPUTS))
+        groups = [*PICTURE_DIMENSIONS, None]  # motion, last, may tell of everything
+        self.of_summary = nn.Linear(len(groups) * width, len(_OUTPUTS))
+        own = [[group in (None, output) for group in groups] for output in _OUTPUTS]
+        self.register_buffer("mask", torch.tensor(own).repeat_interleave(width, dim=1))
         self.of_named = nn.Linear(width, 3)
         self.of_names = nn.Parameter(torch.zeros(len(NAMES), 3))
 
-    def forward(self, means: Tensor, named: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what each reads (B, outputs): scores, severities, whether they are there."""
+    def forward(self, means: Tensor, summary: Tensor, named: Tensor) -> tuple[Tensor, ...]:
+        """Return what each reads (B, outputs)."""
+        summarised = functional.linear(
+            summary, self.of_summary.weight * self.mask, self.of_summary.bias
+        )
         read = self.of_named(named) + self.of_names  # (B, names, 3)
         faults = [NAMES.index(name) for name in _FAULTS]
         own = [read[:, : len(DIMENSIONS), 0], read[:, faults, 1], read[:, faults, 2]]
-        return self.of_means(means), torch.cat(own, dim=1)
+        return self.of_means(means), summarised, torch.cat(own, dim=1)
 
 
 def _read(
@@ -139,20 +158,22 @@ def _read(
     rows: Sequence[int],
     config: AlignmentStageConfig | None,
     generator: random.Random | None,
-) -> tuple[Tensor, Tensor]:
-    """Return what both readers say (B, outputs); without a generator as it is in use."""
+) -> tuple[Tensor, ...]:
+    """Return what all readers say (B, outputs); without a generator as it is in use."""
     draw = generator.randrange if generator else lambda _: 0
     images, motion = data.take(rows, [draw(data.views.shape[1]) for _ in rows])
     if config is not None:
         images, motion = corrupted(model, images, motion, feature_dropout=config.feature_dropout)
-    *of_views, _ = model.image_projectors
+    of_views = list(model.image_projectors)[: len(images)]
     means = [
         projector(view).mean(dim=(1, 2))  # (B, F, tokens, width) to (B, width)
         for projector, view in zip(of_views, images, strict=True)
     ]
     bursts = model.motion_projector(motion).mean(dim=1)
-    said: tuple[Tensor, Tensor] = readers(
-        torch.cat([*means, bursts], dim=1), model.named_tokens(images, motion)
+    said: tuple[Tensor, ...] = readers(
+        torch.cat([*means, bursts], dim=1),
+        torch.cat([model.summarise(images).flatten(1), bursts], dim=1),
+        model.named_tokens(images, motion),
     )
     return said
 
@@ -204,7 +225,7 @@ def _order_losses(
 
 @torch.no_grad()
 def _correlations(model: FineVQ, readers: _Readers, data: EncodedSet) -> str:
-    """Return SRCC of each score that the set knows, for both readers, in words."""
+    """Return SRCC of each score that the set knows, for all readers, in words."""
     blocks = [range(start, min(start + 256, len(data))) for start in range(0, len(data), 256)]
     pairs = [_read(model, readers, data, block, None, None) for block in blocks]
     read = [torch.cat(parts).numpy() for parts in zip(*pairs, strict=True)]

@@ -74,9 +74,8 @@ def train_joint(
     trained = nn.ModuleList(
         [model.image_projectors, model.motion_projector, model.language_model, model.score_head]
     )
-    *_, named = model.image_projectors
     # It says already what it will ever say; taught on, it would learn the training pictures.
-    named.requires_grad_(False)
+    model.named_projector.requires_grad_(False)
     average = copy.deepcopy(trained).requires_grad_(False)
     stage = config.joint
     groups = _groups(model, stage)
@@ -196,7 +195,7 @@ class _Step:
         pairs: Sequence[tuple[int, int]],
     ) -> Tensor:
         stage = self._config.joint
-        batch = pack(self._prompter, visual.shape[1], lessons)
+        batch = pack(self._prompter, self._model.config.num_visual_tokens, lessons)
         out = self._model(
             self._model.embed(batch.token_ids, visual),
             attention_mask=batch.attention_bias,

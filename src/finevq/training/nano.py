@@ -25,7 +25,6 @@ from finevq.model.export import export_onnx
 from finevq.model.finevq import FineVQ
 from finevq.model.image_encoder import EfficientNetEncoder
 from finevq.model.presets import nano
-from finevq.model.projectors import NamedProjector
 from finevq.prompts import questions
 from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.tokenizer import train_tokenizer
@@ -309,13 +308,14 @@ def _still_set(
 
 
 def _fit_standardization(model: FineVQ, training: Sequence[EncodedSet]) -> None:
-    *of_views, named = model.image_projectors
+    *of_views, of_summary, _ = model.image_projectors
+    named = model.named_projector
     for number, projector in enumerate(of_views):
         views = [part.views[:, :, number].reshape(-1, part.views.shape[-1]) for part in training]
         standardization_of(projector).fit(torch.cat(views))
     means = [part.views.float().mean(dim=3).flatten(2).flatten(0, 1) for part in training]
-    assert isinstance(named, NamedProjector)  # the preset says so
-    standardization_of(named.images).fit(torch.cat(means))
+    for projector in (of_summary, named.images):
+        standardization_of(projector).fit(torch.cat(means))
     motion = [part.motion.reshape(-1, part.motion.shape[-1]) for part in training]
     for projector in (named.motion, model.motion_projector):
         standardization_of(projector).fit(torch.cat(motion))

@@ -105,7 +105,7 @@ def answer_states(
     for start in range(0, len(data), batch_size):
         rows = range(start, min(start + batch_size, len(data)))
         visual = model.project(*data.take(rows, [0] * len(rows)))
-        batch = pack(prompter, visual.shape[1], [asked] * len(rows))
+        batch = pack(prompter, model.config.num_visual_tokens, [asked] * len(rows))
         out = model(
             model.embed(batch.token_ids, visual),
             attention_mask=batch.attention_bias,

@@ -13,14 +13,18 @@ def _video(model: FineVQ, seed: int = 0) -> tuple[list[torch.Tensor], torch.Tens
 
 
 @torch.no_grad()
-def test_a_video_becomes_a_token_a_view_a_name_and_a_burst(model: FineVQ):
-    visual = model.encode_video(*_video(model))
-    assert visual.shape == (1, 2 * 2 + len(NAMES) + 4, model.config.language_model.width)
+def test_a_video_becomes_a_token_a_view_and_a_burst_a_summary_and_a_token_a_name(model: FineVQ):
+    width = model.config.language_model.width
+    places, named = model.parts_of(model.encode_video(*_video(model)))
+    assert places.shape == (1, 2 * 2 + 5 + 4, width)
+    assert named.shape == (1, len(NAMES), width)
 
 
 @torch.no_grad()
 def test_visual_tokens_take_the_context_places_in_order(model: FineVQ):
-    visual = torch.arange(3.0).view(1, 3, 1).expand(1, 3, model.config.language_model.width)
+    num_tokens = 3 + len(NAMES)
+    visual = torch.arange(float(num_tokens)).view(1, num_tokens, 1)
+    visual = visual.expand(-1, -1, model.config.language_model.width)
     context = model.config.context_token_id
     embeds = model.embed(torch.tensor([[1, context, context, 7, context]]), visual)
     assert embeds[0, [1, 2, 4], 0].tolist() == [0.0, 1.0, 2.0]
@@ -28,8 +32,7 @@ def test_visual_tokens_take_the_context_places_in_order(model: FineVQ):
 
 @torch.no_grad()
 def test_ids_beyond_the_vocabulary_show_named_tokens(model: FineVQ):
-    visual = model.encode_video(*_video(model))
-    named = model.named_among(visual)
+    _, named = model.parts_of(model.encode_video(*_video(model)))
     num_words = model.config.language_model.llama["vocab_size"]
     embeds = model.embed(torch.tensor([[7, num_words + 2, num_words + 32]]), named=named)
     words = model.embed(torch.tensor([[7]]))
@@ -40,12 +43,12 @@ def test_ids_beyond_the_vocabulary_show_named_tokens(model: FineVQ):
 def test_motion_reaches_the_named_tokens(model: FineVQ):
     views, motion = _video(model)
     _, other = _video(model, seed=1)
-    first, second = (model.named_among(model.encode_video(views, it)) for it in (motion, other))
+    first, second = (model.parts_of(model.encode_video(views, it))[1] for it in (motion, other))
     assert not torch.allclose(first, second)
 
 
 def test_places_and_tokens_must_agree(model: FineVQ):
-    visual = torch.zeros(1, 2, model.config.language_model.width)
+    visual = torch.zeros(1, 2 + len(NAMES), model.config.language_model.width)
     with pytest.raises(ValueError, match="1 context tokens in the text, 2 visual tokens"):
         model.embed(torch.tensor([[model.config.context_token_id]]), visual)
 
@@ -53,7 +56,7 @@ def test_places_and_tokens_must_agree(model: FineVQ):
 @torch.no_grad()
 def test_the_score_reacts_to_every_part_of_the_video(model: FineVQ):
     views, motion = _video(model)
-    prefix = torch.tensor([[1, *[model.config.context_token_id] * 41, 4]])
+    prefix = torch.tensor([[1, *[model.config.context_token_id] * 13, 4]])
 
     def score(views: list[torch.Tensor], motion: torch.Tensor) -> float:
         out = model(model.embed(prefix, model.encode_video(views, motion)))

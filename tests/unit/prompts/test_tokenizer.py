@@ -3,7 +3,7 @@ import pytest
 from finevq.prompts import questions, templates
 from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.tokenizer import train_tokenizer
-from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS
+from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, NAMES, Dimension
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,19 @@ def test_a_suffix_is_question_then_opening(prompter: NanoPrompter):
     answer = templates.SPECIAL_TOKENS.index(templates.ANSWER)
     opening = suffix[suffix.index(answer) + 1 :]
     assert prompter.decode(opening) == question.stem
+
+
+def test_questions_whether_something_is_there_show_what_they_are_about(prompter: NanoPrompter):
+    def shown(question: questions.Question) -> list[str]:
+        beyond = [i - prompter.vocabulary_size for i in prompter.suffix_ids(question)]
+        return [NAMES[place] for place in beyond if place >= 0]
+
+    assert shown(questions.distorted(Dimension.BLUR)) == ["blur"]
+    assert shown(questions.attribute("moire")) == ["moire"]
+    assert shown(questions.most()) == [*FAULT_DIMENSIONS]
+    # How good something is depends on all of the video.
+    assert shown(questions.rating(Dimension.BLUR)) == []
+    assert shown(questions.describe()) == []
 
 
 def test_the_prefix_keeps_a_place_for_each_visual_token(prompter: NanoPrompter):

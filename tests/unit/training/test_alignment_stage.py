@@ -67,7 +67,7 @@ def test_what_named_tokens_say_holds_for_samples_that_were_never_seen(tmp_path: 
     )
     unseen = drawn(200, seed=2)
     with torch.no_grad():
-        _, named = alignment_stage._read(model, made[0], unseen, range(200), None, None)
+        *_, named = alignment_stage._read(model, made[0], unseen, range(200), None, None)
     presences = named[:, -len(alignment_stage._FAULTS) :].numpy()
     for name in (*FAULTS, "shake"):
         is_there = np.array([name in sample.severities for sample in unseen.samples])

@@ -11,7 +11,14 @@ from finevq.prompts.tokenizer import train_tokenizer
 from finevq.training.batches import IGNORED, pack
 from finevq.training.lessons import Lesson, lessons_of
 from finevq.training.samples import TrainingSample
-from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, NO_FAULT, Dimension
+from finevq.vocabulary import (
+    ALL_ATTRIBUTES,
+    DIMENSIONS,
+    FAULT_DIMENSIONS,
+    NAMES,
+    NO_FAULT,
+    Dimension,
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +42,8 @@ _LESSONS = [
 
 @torch.no_grad()
 def test_packed_lessons_see_the_prefix_and_themselves_only(model: FineVQ, prompter: NanoPrompter):
-    visual = torch.randn(1, 60, model.config.language_model.width)
-    packed = pack(prompter, 60, [_LESSONS])
+    visual = torch.randn(1, 20 + len(NAMES), model.config.language_model.width)
+    packed = pack(prompter, 20, [_LESSONS])
     out = model(
         model.embed(packed.token_ids, visual),
         attention_mask=packed.attention_bias,
@@ -45,7 +52,7 @@ def test_packed_lessons_see_the_prefix_and_themselves_only(model: FineVQ, prompt
     scores = model.score(out.hidden[packed.score_rows, packed.score_positions])
     for score, lesson in zip(scores, [_LESSONS[0], _LESSONS[2]], strict=True):
         question = lesson.question
-        ids = prompter.prefix_ids(60) + prompter.suffix_ids(question, question.stem)
+        ids = prompter.prefix_ids(20) + prompter.suffix_ids(question, question.stem)
         alone = model(model.embed(torch.tensor([ids]), visual))
         assert float(score) == pytest.approx(float(model.score(alone.hidden[0, -1])), abs=1e-3)
 

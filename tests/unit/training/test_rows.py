@@ -14,7 +14,7 @@ from finevq.prompts.prompter import NanoPrompter
 from finevq.training.rows import Rows, make_rows
 from finevq.vocabulary import DIMENSIONS, Dimension
 
-NUM_VISUAL = 40
+NUM_VISUAL = 5
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,8 @@ def test_questions_that_share_a_row_answer_as_if_each_had_its_own(
 ):
     model, prompter = tiny
     records = [*rating_records(1, DIMENSIONS), *yes_no_records(1)]
-    visual = torch.randn(1, NUM_VISUAL, 32, generator=torch.Generator().manual_seed(0))
+    num_tokens = NUM_VISUAL + model.config.num_named_tokens
+    visual = torch.randn(1, num_tokens, 32, generator=torch.Generator().manual_seed(0))
     packed = rows_of(prompter, [records])
     apart = rows_of(prompter, [[record] for record in records])
     assert apart.attention_bias is None
