@@ -42,6 +42,8 @@ def configuration(folder: Path) -> str:
     for name in PATHS:
         if values["data"].get(name):
             values["data"][name] = Path(values["data"][name]).name
+    if values["start"]:
+        values["start"] = Path(values["start"]).name
     return json.dumps(values, indent=2) + "\n"
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from finevq.datasets.sources import find_sources
 from finevq.datasets.synthetic import SynthesisConfig, synthesize
@@ -100,3 +101,27 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     code, _, err = finevq(*command)
     assert code == 0, err
     assert (out / "model.safetensors").read_bytes() == weights
+
+    # Another run goes on from it: encoders stay, all behind them learns on.
+    further = tmp_path / "further"
+    changes += ["--set", f"start={out}", "--set", "joint.human_batch_size=0"]
+    code, _, err = finevq("train", "nano", "--config", recipe, "--output", further, *changes)
+    assert code == 0, err
+    before, after = (load_file(folder / "model.safetensors") for folder in (out, further))
+    assert before.keys() == after.keys()
+    changed = {name.partition(".")[0] for name in before if not before[name].equal(after[name])}
+    assert changed == {"image_projectors", "motion_projector", "language_model", "score_head"}
+    assert "went on from an earlier nano" in (further / "README.md").read_text()
+
+
+def test_going_on_from_what_is_no_nano_says_why(finevq, tmp_path: Path):
+    start = tmp_path / "other"
+    start.mkdir()
+    save_file({"image_encoder.stem.0.weight": torch.zeros(3)}, start / "model.safetensors")
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f'start = "{start}"\n[data]\nmanifest = "unused"\n')
+    code, _, err = finevq("train", "nano", "--config", recipe, "--output", tmp_path / "out")
+    assert code != 0
+    said = " ".join(err.split())
+    assert "does not fit" in said
+    assert "same encoders" in said

@@ -31,6 +31,9 @@ synthetic: fault, severity and score follow from what was done to the clip |
 | photographs | {{ photographs.train }} | {{ photographs.validation }} | {{ photographs.test }} | \
 human: mean opinion of about 175 people a picture, overall only |
 {% endif %}
+{% if config.start -%}
+Training went on from an earlier nano, whose encoders it keeps.
+{% endif %}
 No source (photograph or clip that was degraded) is in two splits, and no photograph of the test or
 validation folds was degraded for training. Selection saw validation data only.
 

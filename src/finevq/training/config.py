@@ -104,7 +104,7 @@ class JointStageConfig:
     stills_with_motion_faults: float = 0.3
     """Share of stills that are shown with the motion of a clip with a fault of time."""
     human_batch_size: int = 6
-    """Photographs a step."""
+    """Photographs a step; 0: people's opinions come from the reader of opinions alone."""
     num_pairs: int = 6
     """Samples of a step that are joined by one of the same source that is worse in every respect:
     whatever the scores are, their order is certain."""
@@ -134,9 +134,9 @@ class JointStageConfig:
 class HeadStageConfig:
     """After it: the score head learns anew, without photographs."""
 
-    epochs: int = 8
+    epochs: int = 20
     batch_size: int = 256
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 0.05
     opinion_share: float = 0.9
     """What the opinion reader says is so much of overall here."""
@@ -153,6 +153,9 @@ class NanoTrainingConfig:
     """The whole recipe of nano."""
 
     data: DataConfig
+    start: Path | None = None
+    """Folder of an earlier nano to go on from: its encoders stay, alignment teaches only what is
+    new, the joint stage all behind the encoders. None: from ImageNet weights."""
     encoder: EncoderStageConfig = field(default_factory=EncoderStageConfig)
     encoder_again: EncoderStageConfig = field(
         default_factory=lambda: EncoderStageConfig(

@@ -161,8 +161,8 @@ class _Step:
         better = known[: self._config.joint.num_pairs]
         worse = [generator.choice(self._worse[row]) for row in better]
         drawn = [self._draw(self._clips, [*rows, *worse], generator)]
-        if self._photographs is not None:
-            count = min(self._config.joint.human_batch_size, len(self._photographs))
+        count = min(self._config.joint.human_batch_size, len(self._photographs or ()))
+        if self._photographs is not None and count:
             chosen = generator.sample(range(len(self._photographs)), count)
             drawn.append(self._draw(self._photographs, chosen, generator))
         # One batch: both truths are on one scale, and their order across the two is learnt too.

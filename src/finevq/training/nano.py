@@ -9,7 +9,7 @@ killed goes on where it was.
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from finevq.errors import DatasetError
 from finevq.model import folder as files
@@ -39,6 +40,7 @@ from finevq.training.config import EncoderStageConfig, NanoTrainingConfig
 from finevq.training.encoded import EncodedSet, standardization_of
 from finevq.training.encoder_stage import StillSets, train_encoder
 from finevq.training.features import Features, FeatureStore
+from finevq.training.going_on import take_over
 from finevq.training.head_stage import train_head
 from finevq.training.joint_stage import train_joint
 from finevq.training.lessons import all_questions
@@ -91,24 +93,33 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
             version=config.version,
         )
     )
-    load_imagenet_weights(_frozen_encoder(model))
-    histories = _teach_encoder(model, config, settings, output)
+    earlier = None if config.start is None else take_over(model, config.start)
+    histories: dict[str, list[dict[str, float]]] = {}
+    if earlier is None:
+        load_imagenet_weights(_frozen_encoder(model))
+        histories = _teach_encoder(model, config, settings, output)
+    else:
+        histories |= earlier.history
     model.image_encoder.eval().requires_grad_(False)
     data = _read_data(model, config, settings)
-    train_motion(
-        model,
-        [(sample, kept[0]) for sample, kept in data.rows("train", human=False)],
-        config.motion,
-        seed=config.seed,
-        state=output / "state" / "motion.pt",
-    )
+    if earlier is None:
+        train_motion(
+            model,
+            [(sample, kept[0]) for sample, kept in data.rows("train", human=False)],
+            config.motion,
+            seed=config.seed,
+            state=output / "state" / "motion.pt",
+        )
+    model.motion_encoder.eval().requires_grad_(False)
     sets = {
         (split, human): data.encode(model, split, human=human)
         for split in _SPLITS
         for human in (False, True)
         if data.rows(split, human=human)
     }
-    _fit_standardization(model, [part for (split, _), part in sets.items() if split == "train"])
+    kept = frozenset[str]() if earlier is None else earlier.names
+    training = [part for (split, _), part in sets.items() if split == "train"]
+    _fit_standardization(model, training, kept)
     learnt_from = joined(
         sets["train", False],
         data.stills.get("train"),
@@ -116,7 +127,7 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         seed=config.seed,
     )
     learnt_from = with_copies(learnt_from, data.copies, seed=config.seed)
-    histories["joint"] = _teach_reading(model, prompter, learnt_from, sets, config, output)
+    histories["joint"] = _teach_reading(model, prompter, learnt_from, sets, kept, config, output)
     # The released weights are these, rounded; everything after measures what is released.
     with torch.no_grad():
         for weight in model.parameters():
@@ -135,6 +146,7 @@ def _teach_reading(
     prompter: NanoPrompter,
     clips: EncodedSet,
     sets: "_Sets",
+    kept: Set[str],
     config: NanoTrainingConfig,
     output: Path,
 ) -> list[dict[str, float]]:
@@ -145,6 +157,7 @@ def _teach_reading(
         prompter: nano's template.
         clips: Clips and stills of the training split.
         sets: Photographs, and validation data.
+        kept: Weights of an earlier model, which alignment leaves alone.
         config: The recipe.
         output: The model folder.
     """
@@ -164,15 +177,24 @@ def _teach_reading(
             for part in (clips, photographs)
         )
     state = output / "state"
-    train_alignment(
-        model,
-        learnt_from,
-        photographs,
-        config.alignment,
-        validation=[part for (split, _), part in sets.items() if split == "validation"],
-        seed=config.seed,
-        state=state / "alignment.pt",
-    )
+    aligned = [*model.image_projectors.parameters(), *model.motion_projector.parameters()]
+    resting = [
+        weight for name, weight in model.named_parameters() if name in kept and weight.requires_grad
+    ]
+    for weight in resting:
+        weight.requires_grad_(False)
+    if any(weight.requires_grad for weight in aligned):
+        train_alignment(
+            model,
+            learnt_from,
+            photographs,
+            config.alignment,
+            validation=[part for (split, _), part in sets.items() if split == "validation"],
+            seed=config.seed,
+            state=state / "alignment.pt",
+        )
+    for weight in resting:
+        weight.requires_grad_(True)
     history = train_joint(
         model,
         prompter,
@@ -307,18 +329,28 @@ def _still_set(
     )
 
 
-def _fit_standardization(model: FineVQ, training: Sequence[EncodedSet]) -> None:
+def _fit_standardization(model: FineVQ, training: Sequence[EncodedSet], kept: Set[str]) -> None:
+    """Give every projector its features' statistics; weights that are kept keep theirs."""
+    fitted = {module for name, module in model.named_modules() if f"{name}.mean" in kept}
+
+    def fit(projector: nn.Module, features: Sequence[torch.Tensor]) -> None:
+        standardization = standardization_of(projector)
+        if standardization not in fitted:
+            standardization.fit(torch.cat(list(features)))
+
     *of_views, of_summary, _ = model.image_projectors
     named = model.named_projector
     for number, projector in enumerate(of_views):
-        views = [part.views[:, :, number].reshape(-1, part.views.shape[-1]) for part in training]
-        standardization_of(projector).fit(torch.cat(views))
+        fit(projector, [part.views[:, :, number].flatten(0, -2) for part in training])
     means = [part.views.float().mean(dim=3).flatten(2).flatten(0, 1) for part in training]
-    for projector in (of_summary, named.images):
-        standardization_of(projector).fit(torch.cat(means))
-    motion = [part.motion.reshape(-1, part.motion.shape[-1]) for part in training]
-    for projector in (named.motion, model.motion_projector):
-        standardization_of(projector).fit(torch.cat(motion))
+    motion = [part.motion.flatten(0, -2) for part in training]
+    for projector, features in (
+        (of_summary, means),
+        (named.images, means),
+        (named.motion, motion),
+        (model.motion_projector, motion),
+    ):
+        fit(projector, features)
 
 
 def _frozen_encoder(model: FineVQ) -> EfficientNetEncoder:
