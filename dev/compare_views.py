@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("--human", type=Path, required=True)
     parser.add_argument("--max-stills", type=int, default=1600, help="in training")
     parser.add_argument("--imagenet", action="store_true")
+    parser.add_argument("--views", nargs="+", choices=VIEWS, default=list(VIEWS), metavar="VIEW")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -128,7 +129,8 @@ def main() -> None:
     chosen += [s for s in stills if s.split == "validation"][: options.max_stills // 3]
     table = {}
     pictures = {sample.path: middle_frame(sample.path) for sample in [*photographs, *chosen]}
-    for name, parts in VIEWS.items():
+    for name in options.views:
+        parts = VIEWS[name]
         row = {"people's overall": judged(encoder, parts, photographs, pictures, overall)}
         for dimension in SPATIAL:
             row[f"{dimension} severity"] = judged(

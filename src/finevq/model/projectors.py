@@ -51,6 +51,7 @@ class NamedProjector(nn.Module):
         super().__init__()
         of_motion = hidden // 3 if motion else 0
         self.num_names = num_names
+        self._num_hidden = hidden
         self.images = nn.Sequential(Standardization(images), nn.Linear(images, hidden), nn.GELU())
         if motion:
             self.motion = nn.Sequential(
@@ -59,6 +60,18 @@ class NamedProjector(nn.Module):
         self.told = nn.Linear(hidden + of_motion, num_names * told)
         self.token = nn.Linear(told, width)
         self.identity = nn.Parameter(torch.randn(num_names, width) * 0.02)
+
+    def forget_motion(self) -> None:
+        """Go on without a motion branch: what motion told of each name is left out."""
+        before = self.told
+        hidden = self._num_hidden
+        self.told = nn.Linear(
+            hidden, before.out_features, device=before.weight.device, dtype=before.weight.dtype
+        )
+        with torch.no_grad():
+            self.told.weight.copy_(before.weight[:, :hidden])
+            self.told.bias.copy_(before.bias)
+        del self.motion
 
     def forward(self, images: Tensor, motion: Tensor | None) -> Tensor:
         """Return (B, N, width) from (B, images) and (B, M, motion)."""

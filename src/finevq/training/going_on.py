@@ -2,6 +2,8 @@
 
 import json
 import logging
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ def take_over(model: FineVQ, folder: Path) -> Earlier:
     """Give a model every weight of an earlier one that it has too.
 
     Args:
-        model: A fresh nano.
+        model: A fresh nano; its encoders are frozen.
         folder: As `finevq train nano` leaves it, or the package's own.
 
     Raises:
@@ -56,9 +58,22 @@ def take_over(model: FineVQ, folder: Path) -> Earlier:
     with torch.no_grad():
         for name, tensor in shared.items():
             state[name].copy_(tensor)
+    for encoder in (model.image_encoder, model.motion_encoder):
+        encoder.eval().requires_grad_(False)
     num_new = len(trained - shared.keys())
     _log.info("%d tensors of %s are kept, %d are new", len(shared), folder, num_new)
     return Earlier(frozenset(shared), _encoder_passes(folder / files.METRICS_FILE))
+
+
+@contextmanager
+def resting(model: FineVQ, names: Set[str]) -> Iterator[list[str]]:
+    """Keep some weights from learning for a while; yields the names of those that still learn."""
+    weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    for name in weights.keys() & names:
+        weights[name].requires_grad_(False)
+    yield sorted(weights.keys() - names)
+    for name in weights.keys() & names:
+        weights[name].requires_grad_(True)
 
 
 def _encoder_passes(metrics: Path) -> dict[str, Any]:

@@ -40,7 +40,7 @@ from finevq.training.config import EncoderStageConfig, NanoTrainingConfig
 from finevq.training.encoded import EncodedSet, standardization_of
 from finevq.training.encoder_stage import StillSets, train_encoder
 from finevq.training.features import Features, FeatureStore
-from finevq.training.going_on import take_over
+from finevq.training.going_on import resting, take_over
 from finevq.training.head_stage import train_head
 from finevq.training.joint_stage import train_joint
 from finevq.training.lessons import all_questions
@@ -94,12 +94,11 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         )
     )
     earlier = None if config.start is None else take_over(model, config.start)
-    histories: dict[str, list[dict[str, float]]] = {}
     if earlier is None:
         load_imagenet_weights(_frozen_encoder(model))
         histories = _teach_encoder(model, config, settings, output)
     else:
-        histories |= earlier.history
+        histories = dict(earlier.history)
     model.image_encoder.eval().requires_grad_(False)
     data = _read_data(model, config, settings)
     if earlier is None:
@@ -110,7 +109,6 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
             seed=config.seed,
             state=output / "state" / "motion.pt",
         )
-    model.motion_encoder.eval().requires_grad_(False)
     sets = {
         (split, human): data.encode(model, split, human=human)
         for split in _SPLITS
@@ -177,24 +175,17 @@ def _teach_reading(
             for part in (clips, photographs)
         )
     state = output / "state"
-    aligned = [*model.image_projectors.parameters(), *model.motion_projector.parameters()]
-    resting = [
-        weight for name, weight in model.named_parameters() if name in kept and weight.requires_grad
-    ]
-    for weight in resting:
-        weight.requires_grad_(False)
-    if any(weight.requires_grad for weight in aligned):
-        train_alignment(
-            model,
-            learnt_from,
-            photographs,
-            config.alignment,
-            validation=[part for (split, _), part in sets.items() if split == "validation"],
-            seed=config.seed,
-            state=state / "alignment.pt",
-        )
-    for weight in resting:
-        weight.requires_grad_(True)
+    with resting(model, kept) as others:
+        if any(name.startswith(("image_projectors.", "motion_projector.")) for name in others):
+            train_alignment(
+                model,
+                learnt_from,
+                photographs,
+                config.alignment,
+                validation=[part for (split, _), part in sets.items() if split == "validation"],
+                seed=config.seed,
+                state=state / "alignment.pt",
+            )
     history = train_joint(
         model,
         prompter,

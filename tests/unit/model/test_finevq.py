@@ -1,3 +1,6 @@
+import copy
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -67,3 +70,17 @@ def test_the_score_reacts_to_every_part_of_the_video(model: FineVQ):
     assert score([other_views[0], views[1]], motion) != base
     assert score([views[0], other_views[1]], motion) != base
     assert score(views, other_motion) != base
+
+
+@torch.no_grad()
+def test_without_motion_named_tokens_say_what_pictures_alone_tell(model: FineVQ):
+    without = copy.deepcopy(model.named_projector)
+    without.forget_motion()
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(2, without.images[1].in_features, generator=generator)
+    silent = copy.deepcopy(model.named_projector)
+    silent.told.weight[:, without.told.in_features :] = 0.0
+    motion = torch.randn(2, 3, silent.motion[1].in_features, generator=generator)
+    torch.testing.assert_close(without(images, None), silent(images, motion))
+    config = replace(model.config, video=replace(model.config.video, motion="none"))
+    FineVQ(config).named_projector.load_state_dict(without.state_dict())
