@@ -11,6 +11,7 @@ from typing import Any
 from finevq.errors import CheckpointError
 from finevq.model.config import ModelConfig
 from finevq.records import Calibration
+from finevq.vocabulary import NAMES
 
 CONFIG_FILE = "config.json"
 TOKENIZER_FILE = "tokenizer.json"
@@ -30,7 +31,14 @@ def read_config(folder: Path) -> ModelConfig:
     Raises:
         CheckpointError: the file is missing, damaged or of another version.
     """
-    return ModelConfig.from_dict(read_json(folder / CONFIG_FILE))
+    config = ModelConfig.from_dict(read_json(folder / CONFIG_FILE))
+    if config.prompt == "nano" and config.num_named_tokens != len(NAMES):
+        raise CheckpointError(
+            f"{folder} holds nano {config.version} with {config.num_named_tokens} named tokens, "
+            f"but this version asks with {len(NAMES)}: use the version of finevq that trained it, or "
+            f"train it further with: finevq train nano --set start={folder}"
+        )
+    return config
 
 
 def write_config(config: ModelConfig, folder: Path) -> None:
