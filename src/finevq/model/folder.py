@@ -35,8 +35,8 @@ def read_config(folder: Path) -> ModelConfig:
     if config.prompt == "nano" and config.num_named_tokens != len(NAMES):
         raise CheckpointError(
             f"{folder} holds nano {config.version} with {config.num_named_tokens} named tokens, "
-            f"but this version asks with {len(NAMES)}: use the version of finevq that trained it, or "
-            f"train it further with: finevq train nano --set start={folder}"
+            f"but this version asks with {len(NAMES)}: use the version of finevq that trained it, "
+            f"or train it further with: finevq train nano --set start={folder}"
         )
     return config
 
