@@ -90,3 +90,20 @@ def test_models_lists_the_installed_weights(tmp_path: Path):
     assert nano["num_bytes"] > 1_000_000
     assert nano["version"]
     assert (Path(nano["location"]) / "config.json").is_file()
+
+
+def test_descriptions_say_what_the_closed_answers_say(clips: Path, tmp_path: Path):
+    names = ["skv_carphone_distorted.mp4", "ffw_video-1s.avi", "lsvq_17890_reenc.mp4"]
+    done = finevq("assess", *(str(clips / name) for name in names), "--json", folder=tmp_path)
+    for value in map(json.loads, done.stdout.splitlines()):
+        parts, text = value["dimensions"], value["description"]
+        assert f"is {parts['overall']['level']}," in text
+        assert f"the {value['most_impactful']} distortion" in text
+        estimates = [one for part in parts.values() for one in part.get("attributes", [])]
+        worst = parts[value["most_impactful"]]["attributes"][0]["name"]
+        assert f"especially the {worst}." in text
+        _, _, further = text.partition("There is also ")
+        said = further.rstrip(".").split(" and ") if further else []
+        present = {one["name"] for one in estimates if one["present"]} - {worst}
+        assert len(said) == len(set(said)) == min(len(present), 2)
+        assert set(said) <= present

@@ -35,7 +35,7 @@ from finevq.settings import Settings
 from finevq.video.decode import decode_video
 from finevq.video.inputs import Decode, Pixels, VideoInputs, read_inputs
 from finevq.video.isolation import DecoderPool
-from finevq.vocabulary import ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dimension
+from finevq.vocabulary import ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, NO_FAULT, Dimension
 
 SEGMENT_SECONDS = 2.0
 """Length of a stretch of the timeline, where the video is not too long for it."""
@@ -197,15 +197,18 @@ class Session:
         answers = dict(zip(self._questions, self._ask_closed(prefix, self._questions), strict=True))
         impact = answers[questions.most()]
         level = answers[questions.rating(Dimension.OVERALL)].best
-        description = self._generate(
-            prefix, questions.describe(), templates.description_opening(level, impact.best)
-        )
+        dimensions = {dimension: self._dimension(dimension, answers) for dimension in DIMENSIONS}
+        if self._prompter.describes_freely:
+            opening = templates.description_opening(level, impact.best)
+            description = self._generate(prefix, questions.describe(), opening)
+        else:
+            description = _described(level, impact.best, dimensions)
         timeline = tuple(self._score_segment(segment) for segment in inputs.segments)
         model_seconds = time.perf_counter() - started
         return Assessment(
             video=path,
             model=self.identity,
-            dimensions={dimension: self._dimension(dimension, answers) for dimension in DIMENSIONS},
+            dimensions=dimensions,
             most_impactful=impact.best,
             most_impactful_probabilities=impact.probabilities,
             description=description,
@@ -304,3 +307,20 @@ def _assessment_questions() -> list[Question]:
         *(questions.attribute(name) for names in ATTRIBUTES.values() for name in names),
         questions.most(),
     ]
+
+
+def _described(
+    level: str, most_impactful: str, dimensions: Mapping[Dimension, DimensionAssessment]
+) -> str:
+    """Describe a video by closed answers: its level, what hurts most, what else is present."""
+    if most_impactful == NO_FAULT:
+        return templates.description(level, NO_FAULT, [])
+    main = dimensions[Dimension(most_impactful)].attributes[0].name
+    present = [
+        estimate
+        for assessment in dimensions.values()
+        for estimate in assessment.attributes
+        if estimate.present and estimate.name != main
+    ]
+    present.sort(key=lambda estimate: -estimate.probability)
+    return templates.description(level, main, [estimate.name for estimate in present])

@@ -114,6 +114,8 @@ class InternLM2Prompter:
         CheckpointError: the tokenizer lacks a token of the template.
     """
 
+    describes_freely = True
+
     def __init__(
         self,
         tokenizer: Tokenizer,

@@ -26,6 +26,10 @@ class Turn:
 class Prompter(Protocol):
     """Writes prompts in one model's template."""
 
+    describes_freely: bool
+    """Whether the model has words of its own for a description; one that only ever learnt a
+    sentence's gaps can say no more than its closed answers, and might say something else."""
+
     @property
     def stop_ids(self) -> frozenset[int]:
         """Tokens that end an answer."""
@@ -62,6 +66,8 @@ class NanoPrompter:
     Args:
         tokenizer: As made by `finevq.prompts.tokenizer.train_tokenizer`.
     """
+
+    describes_freely = False
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
