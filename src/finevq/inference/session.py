@@ -315,7 +315,9 @@ def _described(
     """Describe a video by closed answers: its level, what hurts most, what else is present."""
     if most_impactful == NO_FAULT:
         return templates.description(level, NO_FAULT, [])
-    main = dimensions[Dimension(most_impactful)].attributes[0].name
+    # Most probable first; what is found goes before what is only likelier.
+    kinds = dimensions[Dimension(most_impactful)].attributes
+    main = next((kind for kind in kinds if kind.present), kinds[0]).name
     present = [
         estimate
         for assessment in dimensions.values()
