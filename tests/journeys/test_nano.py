@@ -13,6 +13,7 @@ from finevq.vocabulary import DIMENSIONS, levels_of
 
 pytestmark = pytest.mark.full
 
+DESCRIBE = "Please describe the quality of this video in detail."
 MOST = "Which distortion has the most impact on the quality of this video?"
 
 
@@ -108,3 +109,5 @@ def test_descriptions_say_what_the_closed_answers_say(clips: Path, tmp_path: Pat
         present = {one["name"] for one in estimates if one["present"]} - {worst}
         assert len(said) == len(set(said)) == min(len(present), 2)
         assert set(said) <= present
+        asked = finevq("ask", value["video"], DESCRIBE, folder=tmp_path)
+        assert " ".join(asked.stdout.split()) == text

@@ -194,15 +194,13 @@ class Session:
     def _assess_inputs(self, path: str, inputs: VideoInputs) -> Assessment:
         started = time.perf_counter()
         prefix = self._engine.read_video(inputs.whole)
-        answers = dict(zip(self._questions, self._ask_closed(prefix, self._questions), strict=True))
-        impact = answers[questions.most()]
-        level = answers[questions.rating(Dimension.OVERALL)].best
-        dimensions = {dimension: self._dimension(dimension, answers) for dimension in DIMENSIONS}
+        dimensions, impact = self._judge(prefix)
         if self._prompter.describes_freely:
+            level = dimensions[Dimension.OVERALL].level
             opening = templates.description_opening(level, impact.best)
             description = self._generate(prefix, questions.describe(), opening)
         else:
-            description = _described(level, impact.best, dimensions)
+            description = _described(dimensions, impact.best)
         timeline = tuple(self._score_segment(segment) for segment in inputs.segments)
         model_seconds = time.perf_counter() - started
         return Assessment(
@@ -218,6 +216,12 @@ class Session:
             warnings=inputs.warnings,
             thumbnails=encode_thumbnails(inputs.thumbnails),
         )
+
+    def _judge(self, prefix: Prefix) -> tuple[dict[Dimension, DimensionAssessment], ClosedAnswer]:
+        """Return the dimensions, and which of them hurts most, by closed answers."""
+        answers = dict(zip(self._questions, self._ask_closed(prefix, self._questions), strict=True))
+        dimensions = {dimension: self._dimension(dimension, answers) for dimension in DIMENSIONS}
+        return dimensions, answers[questions.most()]
 
     def _dimension(
         self, dimension: Dimension, answers: Mapping[Question, ClosedAnswer]
@@ -273,6 +277,9 @@ class Session:
         if question.choices:
             (answer,) = self._ask_closed(prefix, [question])
             return f"{question.stem} {answer.best}.".strip()
+        if question.family is Family.DESCRIBE and not self._prompter.describes_freely:
+            dimensions, impact = self._judge(prefix)
+            return _described(dimensions, impact.best)
         return self._generate(prefix, question, "", max_tokens)
 
     def _ask_closed(self, prefix: Prefix, asked: Sequence[Question]) -> list[ClosedAnswer]:
@@ -309,10 +316,9 @@ def _assessment_questions() -> list[Question]:
     ]
 
 
-def _described(
-    level: str, most_impactful: str, dimensions: Mapping[Dimension, DimensionAssessment]
-) -> str:
+def _described(dimensions: Mapping[Dimension, DimensionAssessment], most_impactful: str) -> str:
     """Describe a video by closed answers: its level, what hurts most, what else is present."""
+    level = dimensions[Dimension.OVERALL].level
     if most_impactful == NO_FAULT:
         return templates.description(level, NO_FAULT, [])
     # Most probable first; what is found goes before what is only likelier.

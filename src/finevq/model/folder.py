@@ -36,7 +36,8 @@ def read_config(folder: Path) -> ModelConfig:
         raise CheckpointError(
             f"{folder} holds nano {config.version} with {config.num_named_tokens} named tokens, "
             f"but this version asks with {len(NAMES)}: use the version of finevq that trained it, "
-            f"or train it further with: finevq train nano --set start={folder}"
+            "or train it further with: finevq train nano --config RECIPE --output FOLDER "
+            f"--set start={folder}"
         )
     return config
 

@@ -71,9 +71,11 @@ def resting(model: FineVQ, names: Set[str]) -> Iterator[list[str]]:
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     for name in weights.keys() & names:
         weights[name].requires_grad_(False)
-    yield sorted(weights.keys() - names)
-    for name in weights.keys() & names:
-        weights[name].requires_grad_(True)
+    try:
+        yield sorted(weights.keys() - names)
+    finally:
+        for name in weights.keys() & names:
+            weights[name].requires_grad_(True)
 
 
 def _encoder_passes(metrics: Path) -> dict[str, Any]:

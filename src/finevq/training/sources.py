@@ -68,37 +68,26 @@ def taught_samples(manifest: Path, config: NanoTrainingConfig) -> list[TrainingS
     Raises:
         DatasetError: the manifest or the photographs cannot be read.
     """
-    held_out = {sample.group for sample in human_samples(config) if sample.split != "train"}
-    clips = synthetic_samples(manifest)
-    kept = [
-        clip for clip in clips if clip.split != "train" or Path(clip.group).name not in held_out
-    ]
-    if len(kept) < len(clips):
-        _log.info(
-            "%d training clips of %s show photographs of held-out folds and teach nothing",
-            len(clips) - len(kept),
-            manifest,
-        )
-    return kept
+    return without_held_out_sources(synthetic_samples(manifest), human_samples(config))
 
 
 def without_held_out_sources(
-    photographs: Sequence[TrainingSample], clips: Sequence[TrainingSample]
+    samples: Sequence[TrainingSample], others: Sequence[TrainingSample]
 ) -> list[TrainingSample]:
-    """Leave out the training photographs that degraded clips of other splits were made from.
+    """Leave out the training samples that share their source with others of held-out splits.
 
-    No picture may be learnt from as it is and judged in a degraded copy.
+    No picture may be learnt from as it is and judged in a degraded copy, nor the other way round.
     """
-    held_out = {Path(clip.group).name for clip in clips if clip.split != "train"}
+    held_out = {Path(other.group).name for other in others if other.split != "train"}
     kept = [
         sample
-        for sample in photographs
+        for sample in samples
         if sample.split != "train" or Path(sample.group).name not in held_out
     ]
-    if len(kept) < len(photographs):
+    if len(kept) < len(samples):
         _log.info(
-            "%d photographs are sources of held-out clips and not learnt from",
-            len(photographs) - len(kept),
+            "%d training samples show what is held out elsewhere and are not learnt from",
+            len(samples) - len(kept),
         )
     return kept
 
