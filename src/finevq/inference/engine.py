@@ -23,6 +23,9 @@ class Prefix:
     """Tokens read."""
     named: Any = None
     """Visual tokens that questions show again, in the engine's own form; None without any."""
+    opinion: float | None = None
+    """What people would probably say overall, on the MOS scale, read without language; None where
+    the model has no reader of it."""
 
 
 @dataclass(frozen=True, slots=True)

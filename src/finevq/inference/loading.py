@@ -98,6 +98,7 @@ def _load_exported(folder: Path, settings: Settings) -> Session:
         engine=OnnxEngine(folder, num_threads=settings.model_threads),
         prompter=NanoPrompter.from_file(folder / TOKENIZER_FILE),
         video=config.video,
+        opinion_share=config.opinion_share,
         calibration=read_calibration(folder),
         free_questions=False,
         settings=settings,

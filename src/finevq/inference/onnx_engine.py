@@ -1,8 +1,8 @@
 """The engine of exported models: ONNX Runtime on a CPU, no torch.
 
-Two graphs: `video_encoder.onnx` (pixels to embedded prefix and named tokens) and `decoder.onnx`
-(embedded prefix or token ids, with named tokens, past keys and values, to logits, scores and new
-keys and values).
+Two graphs: `video_encoder.onnx` (pixels to embedded prefix, named tokens and people's probable
+opinion) and `decoder.onnx` (embedded prefix or token ids, with named tokens, past keys and values,
+to logits, scores and new keys and values).
 """
 
 from collections.abc import Sequence
@@ -41,10 +41,11 @@ class OnnxEngine:
     def read_video(self, pixels: Pixels) -> Prefix:
         """Read a video once; see `Engine`."""
         feeds = {f"view_{index}": view for index, view in enumerate(pixels.views)}
-        outputs = self._encoder.run(["embeds", "named"], {**feeds, "motion": pixels.motion})
-        embeds, named = map(np.asarray, outputs)
+        names = ["embeds", "named", "opinion"]
+        outputs = self._encoder.run(names, {**feeds, "motion": pixels.motion})
+        embeds, named, opinion = map(np.asarray, outputs)
         _, _, past = self._run(embeds, np.zeros((1, 0), np.int64), named, self._empty_past(1))
-        return Prefix(past, embeds.shape[1], named)
+        return Prefix(past, embeds.shape[1], named, float(opinion[0]))
 
     def read_suffixes(
         self, prefix: Prefix, suffixes: Sequence[Sequence[int]], *, num_last: int = 1

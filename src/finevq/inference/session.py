@@ -57,6 +57,7 @@ class Session:
         calibration: Fitted to the weights.
         free_questions: Whether the model was trained to answer questions in any words.
         has_scores: Whether it gives scores; one that does not answers questions alone.
+        opinion_share: Share of overall that its reader of opinions has.
         settings: Limits of reading videos.
     """
 
@@ -70,6 +71,7 @@ class Session:
         calibration: Calibration,
         free_questions: bool,
         has_scores: bool = True,
+        opinion_share: float = 0.0,
         settings: Settings,
     ) -> None:
         self.identity = identity
@@ -79,6 +81,7 @@ class Session:
         self._calibration = calibration
         self._free_questions = free_questions
         self._has_scores = has_scores
+        self._opinion_share = opinion_share
         self._decode: Decode = partial(decode_video, settings=settings)
         if settings.isolate_decoder:
             pool = DecoderPool(settings=settings)
@@ -286,9 +289,22 @@ class Session:
         answers = answer_closed(
             self._engine, self._prompter, prefix, asked, self._calibration.temperatures
         )
-        # The head is a regression: nothing else keeps a score on the scale.
+        scores = [
+            self._joined(question, answer.score, prefix.opinion)
+            for question, answer in zip(asked, answers, strict=True)
+        ]
+        # Regressions all of them: nothing else keeps a score on the scale.
         low, high = self.scale
-        return [replace(answer, score=min(max(answer.score, low), high)) for answer in answers]
+        return [
+            replace(answer, score=min(max(score, low), high))
+            for answer, score in zip(answers, scores, strict=True)
+        ]
+
+    def _joined(self, question: Question, score: float, opinion: float | None) -> float:
+        """Return what the head reads, joined with the opinion where overall is asked for."""
+        if opinion is None or question.dimension is not Dimension.OVERALL:
+            return score
+        return (1.0 - self._opinion_share) * score + self._opinion_share * opinion
 
     def _generate(
         self,

@@ -56,12 +56,14 @@ class TorchEngine:
         views = [
             self._normalised(view, images.mean, images.std).unsqueeze(0) for view in pixels.views
         ]
-        visual = model.project(model.encode_images(views), self._motion_features(pixels))
+        features = model.encode_images(views)
+        visual = model.project(features, self._motion_features(pixels))
         places, named = model.parts_of(visual)
+        opinions = model.opinions(features)
         ids = torch.tensor([self._prefix_ids(places.shape[1])], device=self._device)
         cache = DynamicCache(config=model.language_model.config)
         model(model.embed(ids, visual), cache=cache, with_logits=False)
-        return Prefix(cache, ids.shape[1], named)
+        return Prefix(cache, ids.shape[1], named, None if opinions is None else opinions.item())
 
     @torch.inference_mode()
     def read_suffixes(

@@ -134,6 +134,9 @@ class ModelConfig:
     num_named_tokens: int = 0
     """Visual tokens that tell of one name each, in the order of `vocabulary.NAMES`, from all views,
     frames and motion together (nano); shown by the questions about it, not by the prefix."""
+    opinion_share: float = 0.0
+    """Share of overall that is read straight from the image features (nano), the rest by the score
+    head; 0: the model has no such reader."""
 
     @property
     def num_motion_tokens(self) -> int:

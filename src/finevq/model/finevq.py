@@ -16,8 +16,12 @@ from finevq.model.config import ModelConfig
 from finevq.model.image_encoder import build_image_encoder
 from finevq.model.language_model import build_language_model
 from finevq.model.motion_encoder import MotionEncoder
+from finevq.model.opinion_reader import OpinionReader
 from finevq.model.projectors import NamedProjector, build_projector
 from finevq.model.score_head import ScoreHead
+
+_COLOR_HIDDEN = 256
+"""Width between the layers that read statistics of colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,13 @@ class FineVQ(nn.Module):
         width = config.language_model.width
         self.image_encoder = build_image_encoder(config.image_encoder)
         hidden = config.image_encoder.projector_expansion * width
+        num_colors = self.image_encoder.num_colors
+        num_views = len(config.video.views)
+        seen = self.image_encoder.width - num_colors
         # One projector a view: a squashed frame and a native crop have other statistics.
         self.image_projectors = nn.ModuleList(
             build_projector(
-                self.image_encoder.width,
+                seen,
                 width,
                 hidden=hidden,
                 standardized=config.standardized_features,
@@ -58,20 +65,36 @@ class FineVQ(nn.Module):
         if config.num_summary_tokens:
             self.image_projectors.append(
                 build_projector(
-                    self.image_encoder.width * len(config.video.views),
+                    seen * num_views,
                     width * config.num_summary_tokens,
                     hidden=2 * width,
                     standardized=config.standardized_features,
                 )
             )
+            if num_colors:
+                # On its own: a few hundred numbers would drown among thousands of features.
+                of_colors = build_projector(
+                    num_colors * num_views,
+                    width * config.num_summary_tokens,
+                    hidden=_COLOR_HIDDEN,
+                    standardized=config.standardized_features,
+                )
+                last = of_colors[-1]
+                assert isinstance(last, nn.Linear)
+                # It adds to what is there, and begins with nothing.
+                nn.init.zeros_(last.weight)
+                nn.init.zeros_(last.bias)
+                self.image_projectors.append(of_colors)
         if config.num_named_tokens:
             # The last of them; it reads motion too.
             self.image_projectors.append(
                 NamedProjector(
-                    self.image_encoder.width * len(config.video.views),
+                    seen * num_views,
                     config.motion_encoder.feature_width if config.num_motion_tokens else 0,
                     width,
                     num_names=config.num_named_tokens,
+                    colors=num_colors * num_views,
+                    hidden_colors=_COLOR_HIDDEN,
                 )
             )
         if config.num_motion_tokens:
@@ -84,6 +107,18 @@ class FineVQ(nn.Module):
         self.language_model = build_language_model(config.language_model)
         if config.has_score_head:
             self.score_head = ScoreHead(config.score_head, width)
+        if config.opinion_share:
+            self.opinion_reader = OpinionReader(seen * num_views)
+
+    @property
+    def summary_projector(self) -> nn.Module:
+        """What makes the summary tokens; only a model with such tokens has one."""
+        return self.image_projectors[len(self.config.video.views)]
+
+    @property
+    def color_projector(self) -> nn.Module:
+        """What statistics of colour add to the summary tokens."""
+        return self.image_projectors[len(self.config.video.views) + 1]
 
     @property
     def named_projector(self) -> NamedProjector:
@@ -131,12 +166,8 @@ class FineVQ(nn.Module):
         Returns:
             (B, V + N, D): V for the places of the prefix, N that questions show.
         """
-        of_views = list(self.image_projectors)[: len(self.config.video.views)]
-        projected = [
-            projector(features)  # (B, F, tokens, D)
-            for projector, features in zip(of_views, image_features, strict=True)
-        ]
-        tokens = [torch.cat(projected, dim=2).flatten(1, 2)]  # (B, F * views * tokens, D)
+        frames = torch.cat(self.frame_tokens(image_features), dim=2)  # (B, F, views * tokens, D)
+        tokens = [frames.flatten(1, 2)]
         if self.config.num_summary_tokens:
             tokens.append(self.summarise(image_features))
         if motion_features is not None:
@@ -144,6 +175,21 @@ class FineVQ(nn.Module):
         if self.config.num_named_tokens:
             tokens.append(self.named_tokens(image_features, motion_features))
         return torch.cat(tokens, dim=1)
+
+    def frame_tokens(self, image_features: Sequence[Tensor]) -> list[Tensor]:
+        """Turn what the network saw into tokens, frame by frame.
+
+        Args:
+            image_features: For each view (B, F, tokens, features).
+
+        Returns:
+            For each view (B, F, tokens, D).
+        """
+        of_views = list(self.image_projectors)[: len(self.config.video.views)]
+        return [
+            projector(self._split(features)[0])
+            for projector, features in zip(of_views, image_features, strict=True)
+        ]
 
     def summarise(self, image_features: Sequence[Tensor]) -> Tensor:
         """Turn the mean features of all views, read together, into tokens.
@@ -154,8 +200,10 @@ class FineVQ(nn.Module):
         Returns:
             (B, summary tokens, D).
         """
-        means = _mean_features(image_features)
-        tokens: Tensor = self.image_projectors[len(self.config.video.views)](means)
+        means, colors = self.mean_features(image_features)
+        tokens: Tensor = self.summary_projector(means)
+        if self.image_encoder.num_colors:
+            tokens = tokens + self.color_projector(colors)
         return tokens.reshape(len(means), self.config.num_summary_tokens, -1)
 
     def named_tokens(
@@ -170,8 +218,47 @@ class FineVQ(nn.Module):
         Returns:
             (B, N, D).
         """
-        tokens: Tensor = self.named_projector(_mean_features(image_features), motion_features)
+        means, colors = self.mean_features(image_features)
+        tokens: Tensor = self.named_projector(means, colors, motion_features)
         return tokens
+
+    def opinions(self, image_features: Sequence[Tensor]) -> Tensor | None:
+        """Return what people would probably say of the pictures, read without any language.
+
+        Args:
+            image_features: For each view (B, F, tokens, features).
+
+        Returns:
+            (B,), on the scale of `config.score_head`; None where the model has no such reader. Its
+            share of overall is `config.opinion_share`.
+        """
+        if not self.config.opinion_share:
+            return None
+        means, _ = self.mean_features(image_features)
+        return self._on_scale(self.opinion_reader(means))
+
+    def with_opinions(self, scores: Tensor, opinions: Tensor) -> Tensor:
+        """Join scores of overall, as the head reads them, and opinions, both (...)."""
+        share = self.config.opinion_share
+        return (1.0 - share) * scores + share * opinions
+
+    def mean_features(self, image_features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the means over frames of all views, read together.
+
+        Args:
+            image_features: For each view (B, F, tokens, features).
+
+        Returns:
+            What the network saw (B, views x width), statistics of colour (B, views x colours).
+        """
+        parts = [self._split(features.mean(dim=(1, 2))) for features in image_features]
+        seen, colors = zip(*parts, strict=True)
+        return torch.cat(seen, dim=1), torch.cat(colors, dim=1)
+
+    def _split(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (..., width of what the network saw), (..., statistics of colour)."""
+        end = features.shape[-1] - self.image_encoder.num_colors
+        return features[..., :end], features[..., end:]
 
     def parts_of(self, visual: Tensor) -> tuple[Tensor, Tensor]:
         """Split visual tokens (B, V + N, D) into those of the prefix and named ones; N may be 0."""
@@ -278,11 +365,8 @@ class FineVQ(nn.Module):
                 f"model {self.config.name!r} answers questions but has no score head; "
                 "use a score checkpoint for scores"
             )
+        return self._on_scale(self.score_head(hidden))
+
+    def _on_scale(self, raw: Tensor) -> Tensor:
         head = self.config.score_head
-        raw: Tensor = self.score_head(hidden)
         return head.low + (head.high - head.low) * raw
-
-
-def _mean_features(image_features: Sequence[Tensor]) -> Tensor:
-    """Return (B, views x features), averaged over frames and their tokens."""
-    return torch.cat([features.mean(dim=(1, 2)) for features in image_features], dim=1)

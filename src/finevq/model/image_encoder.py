@@ -11,9 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from finevq.model.color_statistics import NUM_COLOR_STATISTICS, ColorStatistics
 from finevq.model.config import ImageEncoderConfig
 from finevq.model.intern_vit import InternViTEncoder
-from finevq.model.picture_statistics import NUM_STATISTICS, PictureStatistics
+from finevq.model.picture_statistics import NUM_STATISTICS, PictureStatistics, Unnormalised
 
 
 class _Stage(NamedTuple):
@@ -86,13 +87,21 @@ class EfficientNetEncoder(nn.Module):
     tell of exposure and colour, which a network trained to recognise things learnt to overlook.
     """
 
-    width = 2 * sum(_STAGES[index].channels for index in _SUMMARISED) + NUM_STATISTICS
-    """Length of the feature of one view."""
+    width = (
+        NUM_STATISTICS
+        + 2 * sum(_STAGES[index].channels for index in _SUMMARISED)
+        + NUM_COLOR_STATISTICS
+    )
+    """Length of the feature of one view: statistics, the stages, statistics of colour."""
+    num_colors = NUM_COLOR_STATISTICS
+    """So many numbers at its end are statistics of colour."""
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         """Build with fresh weights; `mean` and `std` are those of the pictures' normalization."""
         super().__init__()
-        self.statistics = PictureStatistics(mean, std)
+        self.unnormalised = Unnormalised(mean, std)
+        self.statistics = PictureStatistics()
+        self.colors = ColorStatistics()
         self.stem = _conv_norm(3, _STEM_CHANNELS, 3, 2)
         channels = _STEM_CHANNELS
         stages = []
@@ -115,7 +124,8 @@ class EfficientNetEncoder(nn.Module):
             (N, 1, width): one token a picture.
         """
         features = self.stem(images)
-        summaries = [self.statistics(images)]
+        rgb = self.unnormalised(images)
+        summaries = [self.statistics(rgb)]
         for index, stage in enumerate(self.stages):
             features = stage(features)  # (N, channels, H / stride, W / stride)
             if index in _SUMMARISED:
@@ -124,6 +134,7 @@ class EfficientNetEncoder(nn.Module):
                 # Not Tensor.std: it is undefined for a single position, which a 32-pixel view has.
                 spread = centred.square().mean(dim=(2, 3)).add(1e-6).sqrt()
                 summaries += [mean, spread]
+        summaries.append(self.colors(rgb))
         return torch.cat(summaries, dim=1).unsqueeze(1)
 
 

@@ -23,6 +23,8 @@ class InternViTEncoder(nn.Module):
         self.block = round(1 / config.downsample_ratio)
         self.width = tower.hidden_size * self.block**2
         """Length of one token."""
+        self.num_colors = 0
+        """None of its numbers are statistics of colour."""
         self.tower: nn.Module = InternVLVisionModel(tower)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Plain statistics of a picture's pixels: exposure, contrast, colour, and how fast they change."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ _NUM_LUMA_BINS = 12
 _NUM_CHROMA_BINS = 8
 _LAGS = (1, 2, 4, 8)
 """Pixels. Blur lowers the differences of near neighbours first, noise raises them."""
-_HISTOGRAM_STEP = 4
+_COARSE_STEP = 4
 """Every fourth row and column suffice for a histogram, and cost a sixteenth."""
 _CLIPPING = 0.04
 """Share of the range at either end that counts as clipped."""
@@ -19,10 +20,17 @@ NUM_STATISTICS = _NUM_LUMA_BINS + _NUM_CHROMA_BINS + 13 + 2 * len(_LAGS) + 4
 """Length of the result."""
 
 
-class PictureStatistics(nn.Module):
-    """Histograms of luma and chroma, moments, clipping, and differences of neighbours.
+class Rgb(NamedTuple):
+    """Pictures in two grains."""
 
-    Differentiable, without weights. Luma and chroma are those of ITU-R BT.601.
+    full: Tensor
+    """(N, 3, H, W), 0..1."""
+    coarse: Tensor
+    """(N, 3, H / 4, W / 4): every fourth row and column, enough for what has no scale."""
+
+
+class Unnormalised(nn.Module):
+    """Takes a normalization back.
 
     Args:
         mean: Of the pictures' normalization, a number a channel.
@@ -34,34 +42,48 @@ class PictureStatistics(nn.Module):
         # Plain numbers, no buffers: they belong to the configuration, not to the weights.
         self._mean, self._std = tuple(mean), tuple(std)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Rgb:
+        """Return what statistics are made of, from normalised pictures (N, 3, H, W)."""
+        std, mean = (images.new_tensor(v).view(1, 3, 1, 1) for v in (self._std, self._mean))
+        rgb = images * std + mean
+        return Rgb(rgb, rgb[:, :, ::_COARSE_STEP, ::_COARSE_STEP])
+
+
+class PictureStatistics(nn.Module):
+    """Histograms of luma and chroma, moments, clipping, and differences of neighbours.
+
+    Differentiable, without weights.
+    """
+
+    def forward(self, rgb: Rgb) -> Tensor:
         """Measure pictures.
 
         Args:
-            images: (N, 3, H, W), normalised RGB, H and W above 8.
+            rgb: N pictures, height and width above 8.
 
         Returns:
             (N, NUM_STATISTICS).
         """
-        std, mean = (images.new_tensor(v).view(1, 3, 1, 1) for v in (self._std, self._mean))
-        rgb = images * std + mean  # 0..1
-        red, green, blue = rgb.unbind(1)  # (N, H, W)
-        luma = 0.299 * red + 0.587 * green + 0.114 * blue
-        blueness, redness = 0.564 * (blue - luma), 0.713 * (red - luma)
-        coarse = [
-            plane[:, ::_HISTOGRAM_STEP, ::_HISTOGRAM_STEP] for plane in (luma, blueness, redness)
-        ]
-        light, chroma = coarse[0], (coarse[1].square() + coarse[2].square() + 1e-6).sqrt()
+        luma, blueness, redness = luma_and_chroma(rgb.full)
+        light, coarse_blueness, coarse_redness = luma_and_chroma(rgb.coarse)
+        chroma = (coarse_blueness.square() + coarse_redness.square() + 1e-6).sqrt()
         parts = [
             _soft_histogram(light, _NUM_LUMA_BINS),
             # The root spreads the weak colours, where most pixels are.
             _soft_histogram(chroma.sqrt(), _NUM_CHROMA_BINS),
-            _moments(light, chroma, coarse[1], coarse[2]),
-            rgb[:, :, ::_HISTOGRAM_STEP, ::_HISTOGRAM_STEP].mean(dim=(2, 3)),
+            _moments(light, chroma, coarse_blueness, coarse_redness),
+            rgb.coarse.mean(dim=(2, 3)),
             _differences(luma),
             _chroma_differences(blueness, redness),
         ]
         return torch.cat(parts, dim=1)
+
+
+def luma_and_chroma(rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return luma, blueness and redness (N, H, W) of ITU-R BT.601, from (N, 3, H, W) in 0..1."""
+    red, green, blue = rgb.unbind(1)
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    return luma, 0.564 * (blue - luma), 0.713 * (red - luma)
 
 
 def _soft_histogram(plane: Tensor, num_bins: int) -> Tensor:

@@ -54,6 +54,7 @@ def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> 
         standardized_features=True,
         num_summary_tokens=5,
         num_named_tokens=len(NAMES),
+        opinion_share=0.5,
     )
 
 

@@ -34,6 +34,8 @@ class NamedProjector(nn.Module):
         motion: Width of a motion feature; 0 for a model without a motion branch.
         width: Width of a token.
         num_names: N.
+        colors: Width of the mean statistics of colour, all views together; 0 without.
+        hidden_colors: Width between, of those.
         hidden: Width between, of images; a third of it of motion.
         told: Numbers that are told of each name.
     """
@@ -45,19 +47,22 @@ class NamedProjector(nn.Module):
         width: int,
         *,
         num_names: int,
+        colors: int = 0,
+        hidden_colors: int = 256,
         hidden: int = 384,
         told: int = 32,
     ) -> None:
         super().__init__()
-        of_motion = hidden // 3 if motion else 0
         self.num_names = num_names
+        self.images = _perceived(images, hidden)
         self._num_hidden = hidden
-        self.images = nn.Sequential(Standardization(images), nn.Linear(images, hidden), nn.GELU())
+        if colors:
+            self.colors = _perceived(colors, hidden_colors)
+            self._num_hidden += hidden_colors
+        of_motion = hidden // 3 if motion else 0
         if motion:
-            self.motion = nn.Sequential(
-                Standardization(motion), nn.Linear(motion, of_motion), nn.GELU()
-            )
-        self.told = nn.Linear(hidden + of_motion, num_names * told)
+            self.motion = _perceived(motion, of_motion)
+        self.told = nn.Linear(self._num_hidden + of_motion, num_names * told)
         self.token = nn.Linear(told, width)
         self.identity = nn.Parameter(torch.randn(num_names, width) * 0.02)
 
@@ -73,15 +78,21 @@ class NamedProjector(nn.Module):
             self.told.bias.copy_(before.bias)
         del self.motion
 
-    def forward(self, images: Tensor, motion: Tensor | None) -> Tensor:
-        """Return (B, N, width) from (B, images) and (B, M, motion)."""
+    def forward(self, images: Tensor, colors: Tensor, motion: Tensor | None) -> Tensor:
+        """Return (B, N, width) from (B, images), (B, colors) and (B, M, motion)."""
         seen = [self.images(images)]
+        if colors.shape[1]:
+            seen.append(self.colors(colors))
         if motion is not None:
             # Bursts one by one: a freeze is in one of them.
             seen.append(self.motion(motion).mean(dim=1))
         told = self.told(torch.cat(seen, dim=1)).unflatten(1, (self.num_names, -1))
         tokens: Tensor = self.token(told) + self.identity
         return tokens
+
+
+def _perceived(inputs: int, hidden: int) -> nn.Sequential:
+    return nn.Sequential(Standardization(inputs), nn.Linear(inputs, hidden), nn.GELU())
 
 
 class Standardization(nn.Module):

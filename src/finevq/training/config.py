@@ -149,6 +149,20 @@ class HeadStageConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OpinionStageConfig:
+    """The last stage: a linear reader of people's opinions, with a share of overall of its own."""
+
+    unseen_weight: float = 3.0
+    """Of a photograph that the encoder did not learn from, against one that it did."""
+    order_weight: float = 1.0
+    """Of a pair whose certain order is not kept, against an opinion."""
+    margin: float = 3.0
+    """Points of MOS from which an order counts as kept."""
+    learns_test: bool = True
+    """Once the numbers on test data are written down, test photographs teach the reader, too."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NanoTrainingConfig:
     """The whole recipe of nano."""
 
@@ -168,6 +182,7 @@ class NanoTrainingConfig:
     alignment: AlignmentStageConfig = field(default_factory=AlignmentStageConfig)
     joint: JointStageConfig = field(default_factory=JointStageConfig)
     head: HeadStageConfig = field(default_factory=HeadStageConfig)
+    opinion: OpinionStageConfig = field(default_factory=OpinionStageConfig)
     seed: int = 0
     mos_low: float = 9.8
     """Lowest MOS of the scale; levels are five equal bins. Source: FineVD's public labels."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from finevq.model.finevq import FineVQ
 from finevq.model.projectors import Standardization
@@ -52,13 +51,19 @@ def corrupted(
         model: Its projectors know the means.
         images: For each view (B, F, tokens, features).
         motion: (B, M, features).
-        feature_dropout: Share that is hidden.
+        feature_dropout: Share that is hidden; a third of it of the statistics of colour.
     """
-    hidden = [
-        _hidden(view, projector, feature_dropout)
-        for view, projector in zip(images, list(model.image_projectors)[: len(images)], strict=True)
-    ]
-    return hidden, _hidden(motion, model.motion_projector, feature_dropout)
+    of_views = list(model.image_projectors)[: len(images)]
+    of_colors = standardization_of(model.color_projector).mean.chunk(len(images))
+    hidden = []
+    for view, projector, colors in zip(images, of_views, of_colors, strict=True):
+        # Of a few hundred statistics of colour less may be missed than of features by the thousand.
+        seen = standardization_of(projector).mean
+        shares = [torch.full_like(seen, feature_dropout)]
+        shares.append(torch.full_like(colors, feature_dropout / 3))
+        hidden.append(_hidden(view, torch.cat([seen, colors]), torch.cat(shares)))
+    of_motion = standardization_of(model.motion_projector).mean
+    return hidden, _hidden(motion, of_motion, torch.full_like(of_motion, feature_dropout))
 
 
 def standardization_of(projector: nn.Module) -> Standardization:
@@ -68,8 +73,8 @@ def standardization_of(projector: nn.Module) -> Standardization:
     return first
 
 
-def _hidden(features: Tensor, projector: nn.Module, share: float) -> Tensor:
-    mean = standardization_of(projector).mean
+def _hidden(features: Tensor, mean: Tensor, shares: Tensor) -> Tensor:
+    """Hide each feature with its own probability; what is shown is drawn out, as by dropout."""
     shape = (features.shape[0], *[1] * (features.ndim - 2), features.shape[-1])
-    shown = functional.dropout(torch.ones(shape), share)
+    shown = (torch.rand(shape) >= shares) / (1.0 - shares)
     return mean + (features - mean) * shown

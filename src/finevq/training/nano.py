@@ -45,8 +45,14 @@ from finevq.training.head_stage import train_head
 from finevq.training.joint_stage import train_joint
 from finevq.training.lessons import all_questions
 from finevq.training.motion_stage import motion_features, train_motion
-from finevq.training.opinions import OpinionReader, with_probable_opinions
-from finevq.training.predictions import predict
+from finevq.training.opinion_stage import OpinionStage
+from finevq.training.opinions import (
+    OpinionReader,
+    RatedViews,
+    overall_of,
+    with_probable_opinions,
+)
+from finevq.training.predictions import Predictions, predict
 from finevq.training.pretrained import load_imagenet_weights
 from finevq.training.samples import Split, TrainingSample
 from finevq.training.sources import (
@@ -125,18 +131,25 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         seed=config.seed,
     )
     learnt_from = with_copies(learnt_from, data.copies, seed=config.seed)
+    photographs = {split: part for (split, human), part in sets.items() if human}
+    opinions = OpinionStage(model, learnt_from, photographs, config.opinion)
+    opinions.fit(("train",))
     histories["joint"] = _teach_reading(model, prompter, learnt_from, sets, kept, config, output)
-    # The released weights are these, rounded; everything after measures what is released.
+    # The released weights are these, rounded; everything after measures them.
     with torch.no_grad():
         for weight in model.parameters():
             weight.copy_(weight.half().float())
+    # Validation photographs have chosen the epoch; now they may teach.
+    opinions.fit(("train", "validation"))
     with_stills = {
         split: joined(
             sets[split, False], data.stills.get(split), share_with_faults=0.0, seed=config.seed
         )
         for split in ("validation", "test")
     }
-    return _release(model, prompter, sets, with_stills, histories, config, output, settings)
+    return _release(
+        model, prompter, sets, with_stills, opinions, histories, config, output, settings
+    )
 
 
 def _teach_reading(
@@ -296,7 +309,7 @@ def _judged(
 
 
 def _opinion_reader(views: torch.Tensor, photographs: Sequence[TrainingSample]) -> OpinionReader:
-    return OpinionReader(views, [sample.mos[Dimension.OVERALL] for sample in photographs])
+    return OpinionReader([RatedViews(views, overall_of(photographs))])
 
 
 def _still_set(
@@ -329,15 +342,20 @@ def _fit_standardization(model: FineVQ, training: Sequence[EncodedSet], kept: Se
         if standardization not in fitted:
             standardization.fit(torch.cat(list(features)))
 
-    *of_views, of_summary, _ = model.image_projectors
+    end = -EfficientNetEncoder.num_colors
     named = model.named_projector
-    for number, projector in enumerate(of_views):
-        fit(projector, [part.views[:, :, number].flatten(0, -2) for part in training])
-    means = [part.views.float().mean(dim=3).flatten(2).flatten(0, 1) for part in training]
+    for number in range(len(model.config.video.views)):
+        seen = [part.views[:, :, number, ..., :end].flatten(0, -2) for part in training]
+        fit(model.image_projectors[number], seen)
+    means = [part.views.float().mean(dim=3) for part in training]  # (N, variants, views, features)
+    pictures = [part[..., :end].flatten(2).flatten(0, 1) for part in means]
+    colors = [part[..., end:].flatten(2).flatten(0, 1) for part in means]
     motion = [part.motion.flatten(0, -2) for part in training]
     for projector, features in (
-        (of_summary, means),
-        (named.images, means),
+        (model.summary_projector, pictures),
+        (model.color_projector, colors),
+        (named.images, pictures),
+        (named.colors, colors),
         (named.motion, motion),
         (model.motion_projector, motion),
     ):
@@ -472,6 +490,7 @@ def _release(
     prompter: NanoPrompter,
     sets: _Sets,
     with_stills: Mapping[str, EncodedSet],
+    opinions: OpinionStage,
     histories: dict[str, list[dict[str, float]]],
     config: NanoTrainingConfig,
     output: Path,
@@ -524,6 +543,11 @@ def _release(
         photographs = sets["test", True]
         overall = predict(model, prompter, photographs, [questions.rating(Dimension.OVERALL)])
         metrics["test_photographs"] = measures.human_measures(overall, photographs.samples)
+        unseen, samples = opinions.overall_of_unseen(prompter, ("validation", "test"))
+        metrics["unseen_photographs"] = measures.human_measures(unseen, samples)
+        if config.opinion.learns_test:
+            opinions.fit(("train", "validation", "test"))
+            metrics["taught_by_test"] = _changes(on_test, predict(model, prompter, test, asked))
     files.write_config(model.config, output)
     files.write_calibration(calibration, output)
     save_file(_released_weights(model), output / files.WEIGHTS_FILE)
@@ -541,9 +565,21 @@ def _release(
         output / files.CARD_PICTURES,
         settings,
     )
-    write_card(metrics, config, output)
+    write_card(metrics, config, output, share=model.config.opinion_share)
     _write_checksums(output)
     return metrics
+
+
+def _changes(before: Predictions, after: Predictions) -> dict[str, float]:
+    """Return how much overall scores of the same videos differ, in points and in order."""
+    rating = questions.rating(Dimension.OVERALL)
+    first, second = before.scores_of(rating), after.scores_of(rating)
+    apart = np.abs(first - second)
+    return {
+        "median": float(np.median(apart)),
+        "largest": float(apart.max()),
+        "srcc": measures.srcc(first, second),
+    }
 
 
 def _released_weights(model: FineVQ) -> dict[str, torch.Tensor]:

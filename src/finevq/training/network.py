@@ -19,6 +19,7 @@ from finevq.training.dataset import InstructionBatch, image_inputs, motion_input
 from finevq.training.feature_memory import FeatureMemory, fingerprint
 from finevq.training.parts import encoder_is_frozen
 from finevq.training.rows import Rows
+from finevq.vocabulary import Dimension
 
 _F = TypeVar("_F")
 """Features of a video, as one encoder gives them."""
@@ -77,7 +78,8 @@ class TrainingNetwork(nn.Module):
             rows: Their questions, on the model's device.
         """
         model = self.model
-        visual = self._visual_tokens(batch)  # (B, V, D)
+        images, motion = self.features(batch)
+        visual = model.project(images, motion)  # (B, V, D)
         out = model(
             model.embed(rows.token_ids, visual),
             attention_mask=_in_working_type(rows.attention_bias, visual),
@@ -87,7 +89,7 @@ class TrainingNetwork(nn.Module):
         losses, hits = self._token_losses(out.hidden, rows)
         scores = out.hidden.new_zeros(len(rows.scores), dtype=torch.float32)
         if model.config.has_score_head:
-            scores = self._scores(out.hidden, rows)
+            scores = self._scores(out.hidden, rows, model.opinions(images))
         return Answers(losses, hits, scores)
 
     def features(self, batch: InstructionBatch) -> tuple[list[Tensor], Tensor | None]:
@@ -104,9 +106,6 @@ class TrainingNetwork(nn.Module):
         return memory.knows(self._images_name, path) and (
             not self._has_motion or memory.knows(self._motion_name, path)
         )
-
-    def _visual_tokens(self, batch: InstructionBatch) -> Tensor:
-        return self.model.project(*self.features(batch))
 
     def _images(self, batch: InstructionBatch) -> list[Tensor]:
         if not self._images_name:
@@ -166,13 +165,17 @@ class TrainingNetwork(nn.Module):
         losses = functional.cross_entropy(logits, targets, reduction="none")
         return losses, logits.detach().argmax(dim=1) == targets
 
-    def _scores(self, hidden: Tensor, rows: Rows) -> Tensor:
+    def _scores(self, hidden: Tensor, rows: Rows, opinions: Tensor | None) -> Tensor:
         head = self.model.config.score_head
         places = rows.score_places
         if not len(places):
             nothing = self.model.score(hidden[:1, -1]).float() * 0.0
             return nothing[:0] + nothing.sum()
         scores = self.model.score(hidden[places[:, 0], places[:, 1]]).float()
+        if opinions is not None:
+            overall = [dimension is Dimension.OVERALL for dimension in rows.score_dimensions]
+            joined = self.model.with_opinions(scores, opinions[places[:, 0]].float())
+            scores = torch.where(torch.tensor(overall, device=scores.device), joined, scores)
         return (scores - head.low) / (head.high - head.low)
 
 

@@ -18,6 +18,7 @@ from finevq.prompts.questions import Question
 from finevq.training.batches import pack
 from finevq.training.encoded import EncodedSet
 from finevq.training.lessons import Lesson
+from finevq.vocabulary import Dimension
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,10 @@ def predict(
         for question in questions
     ]
     scores, likelihoods = [], {question: list[NDArray[np.float64]]() for question in questions}
-    for states in answer_states(model, prompter, data, questions, batch_size):
-        scores.append(model.score(states).double().numpy())
+    starts = range(0, len(data), batch_size)
+    answered = answer_states(model, prompter, data, questions, batch_size)
+    for start, states in zip(starts, answered, strict=True):
+        scores.append(_scores(model, data, questions, states, start))
         logits = model.logits(states).double().log_softmax(-1)
         for index, question in enumerate(questions):
             likelihoods[question].append(logits[:, index, choice_ids[index]].numpy())
@@ -87,6 +90,21 @@ def predict(
         np.concatenate(scores),
         {question: np.concatenate(parts) for question, parts in likelihoods.items()},
     )
+
+
+def _scores(
+    model: FineVQ, data: EncodedSet, questions: Sequence[Question], states: Tensor, start: int
+) -> NDArray[np.float64]:
+    """Return (B, Q): what the head reads off some samples' states, joined with opinions."""
+    scores = model.score(states)
+    rows = range(start, start + len(states))
+    images, _ = data.take(rows, [0] * len(rows))
+    opinions = model.opinions(images)
+    if opinions is not None:
+        for column, question in enumerate(questions):
+            if question.dimension is Dimension.OVERALL:
+                scores[:, column] = model.with_opinions(scores[:, column], opinions)
+    return scores.double().numpy()
 
 
 @torch.no_grad()

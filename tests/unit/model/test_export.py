@@ -58,12 +58,14 @@ def test_torch_and_onnx_agree_on_scores_and_answers(
     engine = OnnxEngine(exported)
     asked = [questions.rating(dimension) for dimension in DIMENSIONS]
     suffixes = [prompter.suffix_ids(question, question.stem) for question in asked]
-    reading = engine.read_suffixes(engine.read_video(pixels), suffixes)
+    read = engine.read_video(pixels)
+    reading = engine.read_suffixes(read, suffixes)
 
     arrays = (*pixels.views, pixels.motion)
-    prefix, named = VideoEncoderGraph(model, prompter.prefix_ids(model.config.num_visual_tokens))(
-        *map(torch.from_numpy, arrays)
-    )
+    prefix, named, opinion = VideoEncoderGraph(
+        model, prompter.prefix_ids(model.config.num_visual_tokens)
+    )(*map(torch.from_numpy, arrays))
+    assert read.opinion == pytest.approx(float(opinion), abs=1e-2)
     for row, suffix in enumerate(suffixes):
         text = model.embed(torch.tensor([suffix]), named=named)
         out = model(torch.cat([prefix, text], dim=1))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from finevq.model.picture_statistics import NUM_STATISTICS, PictureStatistics
+from finevq.model.picture_statistics import NUM_STATISTICS, PictureStatistics, Unnormalised
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LIGHT, CLIPPED_LOW, CLIPPED_HIGH, CONTRAST = 23, 25, 24, 26
@@ -20,7 +20,7 @@ def picture():
 
 def measured(rgb):
     normalized = (rgb - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
-    return PictureStatistics(MEAN, STD)(normalized[None])[0]
+    return PictureStatistics()(Unnormalised(MEAN, STD)(normalized[None]))[0]
 
 
 def test_length_and_histograms_that_sum_to_one(picture):
@@ -31,7 +31,8 @@ def test_length_and_histograms_that_sum_to_one(picture):
 
 
 def test_they_do_not_depend_on_the_normalization(picture):
-    raw = PictureStatistics((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))(picture[None])[0]
+    plain = Unnormalised((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    raw = PictureStatistics()(plain(picture[None]))[0]
     assert torch.allclose(raw, measured(picture), atol=1e-3)
 
 

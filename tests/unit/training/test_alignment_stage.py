@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from finevq.datasets.degradations.labels import label_clip
 from finevq.model.finevq import FineVQ
+from finevq.model.image_encoder import EfficientNetEncoder
 from finevq.model.presets import nano
 from finevq.training import alignment_stage
 from finevq.training.config import AlignmentStageConfig
@@ -24,7 +25,7 @@ FAULTS = {"moire": 3, "low contrast": 700}
 
 def drawn(count: int, seed: int) -> EncodedSet:
     generator, torch_generator = random.Random(seed), torch.Generator().manual_seed(seed)
-    views = torch.randn(count, 1, 2, 8, 1069, generator=torch_generator)
+    views = torch.randn(count, 1, 2, 8, EfficientNetEncoder.width, generator=torch_generator)
     motion = torch.randn(count, 1, 4, 416, generator=torch_generator)
     samples = []
     for row in range(count):

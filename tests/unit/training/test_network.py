@@ -5,10 +5,14 @@ import pytest
 import torch
 
 from builders.training import DrawnClips, rating_records, tiny_config, tiny_model
+from finevq.inference.session import Session
+from finevq.inference.torch_engine import TorchEngine
 from finevq.model.config import ModelConfig
 from finevq.model.finevq import FineVQ
 from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.tokenizer import train_tokenizer
+from finevq.records import Calibration, ModelIdentity
+from finevq.settings import load_settings
 from finevq.training.blank import blank_batch
 from finevq.training.dataset import InstructionBatch, LoadedVideo, collate, motion_inputs
 from finevq.training.network import TrainingNetwork
@@ -118,3 +122,42 @@ def test_parameters_get_a_gradient_even_where_nothing_is_learnt(prompter: NanoPr
         for parameter in part.parameters():
             assert parameter.grad is not None
             assert not parameter.grad.any()
+
+
+def test_overall_is_joined_with_opinions_as_in_use():
+    model, prompter = tiny_model()
+    model.eval().requires_grad_(False)
+    for last in (model.score_head.fc2, model.opinion_reader.linear):
+        last.weight.mul_(0.01)  # so that all stays within the scale
+        last.bias.fill_(0.5)
+    clips = DrawnClips(model.config.video)
+    records = rating_records(2)  # overall and blur of each
+    loaded = [
+        LoadedVideo(n, tuple(records[2 * n : 2 * n + 2]), clips.load(records[2 * n].video))
+        for n in range(2)
+    ]
+    batch = collate(loaded)
+    rows = make_rows(prompter, model.config.num_visual_tokens, batch.records, learns_opening=False)
+    session = Session(
+        identity=ModelIdentity("tiny", "0"),
+        engine=TorchEngine(model, prompter.prefix_ids),
+        prompter=prompter,
+        video=model.config.video,
+        calibration=Calibration(),
+        free_questions=False,
+        opinion_share=model.config.opinion_share,
+        settings=load_settings(),
+    )
+    taught = []
+    for moved in (0.0, 0.1):  # by so much of the scale
+        model.opinion_reader.linear.bias.add_(moved)
+        taught.append(TrainingNetwork(model)(batch, rows).scores.view(2, 2))
+        for video, row in zip(loaded, taught[-1], strict=True):
+            prefix = session._engine.read_video(video.pixels)
+            asked = [record.question for record in video.records]
+            used = [answer.score for answer in session._ask_closed(prefix, asked)]
+            assert used == pytest.approx((100 * row).tolist(), abs=0.01)
+    overall, blur = (taught[1] - taught[0]).unbind(1)
+    share = model.config.opinion_share
+    assert overall.tolist() == pytest.approx([0.1 * share] * 2, abs=1e-4)
+    assert blur.tolist() == [0.0, 0.0]

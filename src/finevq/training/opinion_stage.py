@@ -1,0 +1,119 @@
+"""The last stage of nano: the reader of opinions that has a share of overall.
+
+The encoder has fitted the training photographs, so they say little about others; photographs that
+it never saw say more, and validation photographs have done their work once an epoch is chosen.
+After the numbers on test data are written down, the test photographs teach the released reader,
+too: the numbers then are those of the same reader with a fifth fewer photographs.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from finevq.model.finevq import FineVQ
+from finevq.prompts import questions
+from finevq.prompts.prompter import NanoPrompter
+from finevq.training.config import OpinionStageConfig
+from finevq.training.encoded import EncodedSet
+from finevq.training.opinions import (
+    OpinionReader,
+    OrderedViews,
+    RatedViews,
+    cross_fitted,
+    overall_of,
+)
+from finevq.training.orders import CertainPairs
+from finevq.training.predictions import Predictions, answer_states
+from finevq.training.samples import Split, TrainingSample
+from finevq.vocabulary import Dimension
+
+_log = logging.getLogger(__name__)
+Photographs = Mapping[Split, EncodedSet]
+
+
+class OpinionStage:
+    """Fits a model's reader of opinions.
+
+    Args:
+        model: All else trained; its encoder saw the training photographs.
+        clips: Clips, stills and copies of the training split: their certain orders count, and where
+            there are no photographs the reader learns overall from them.
+        photographs: With people's opinions; may be empty.
+        config: Weights.
+    """
+
+    def __init__(
+        self,
+        model: FineVQ,
+        clips: EncodedSet,
+        photographs: Photographs,
+        config: OpinionStageConfig,
+    ) -> None:
+        self._model = model
+        self._clips = clips
+        self._photographs = photographs
+        self._config = config
+        self._ordered = _ordered(clips, config)
+
+    def fit(self, splits: Sequence[Split]) -> None:
+        """Fit the reader to the photographs of some splits.
+
+        Args:
+            splits: The training split weighs less: the encoder has seen it.
+        """
+        rated = [self._rated(split) for split in splits if split in self._photographs]
+        if not rated:
+            rated = [RatedViews(self._clips.views, overall_of(self._clips.samples))]
+        head = self._model.config.score_head
+        OpinionReader(rated, self._ordered).write_to(
+            self._model.opinion_reader, head.low, head.high
+        )
+        count = sum(len(part.opinions) for part in rated)
+        _log.info("opinion stage: %d pictures and %d pairs", count, len(self._ordered.better))
+
+    @torch.no_grad()
+    def overall_of_unseen(
+        self, prompter: NanoPrompter, splits: Sequence[Split]
+    ) -> tuple[Predictions, list[TrainingSample]]:
+        """Score all photographs that no encoder saw, each by a reader that never saw it either.
+
+        Args:
+            prompter: nano's template.
+            splits: Of the photographs, those that the encoder did not learn from.
+        """
+        unseen = [self._photographs[split] for split in splits if split in self._photographs]
+        samples = [sample for part in unseen for sample in part.samples]
+        asked = [questions.rating(Dimension.OVERALL)]
+        states = [
+            state for part in unseen for state in answer_states(self._model, prompter, part, asked)
+        ]
+        opinions = cross_fitted(
+            RatedViews(
+                torch.cat([part.views for part in unseen]),
+                overall_of(samples),
+                self._config.unseen_weight,
+            ),
+            [self._rated("train")] if "train" in self._photographs else [],
+            self._ordered,
+        )
+        read: Tensor = self._model.score(torch.cat(states)[:, 0])
+        joined = self._model.with_opinions(read.double(), torch.from_numpy(opinions))
+        return Predictions(tuple(asked), joined.unsqueeze(1).numpy(), {}), samples
+
+    def _rated(self, split: Split) -> RatedViews:
+        part = self._photographs[split]
+        weight = 1.0 if split == "train" else self._config.unseen_weight
+        return RatedViews(part.views, overall_of(part.samples), weight)
+
+
+def _ordered(clips: EncodedSet, config: OpinionStageConfig) -> OrderedViews:
+    pairs = CertainPairs.among(clips.samples)
+    return OrderedViews(
+        clips.views,
+        pairs.better.tolist(),
+        pairs.worse.tolist(),
+        weight=config.order_weight,
+        margin=config.margin,
+    )
