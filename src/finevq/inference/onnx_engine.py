@@ -37,15 +37,17 @@ class OnnxEngine:
         self._num_layers = past.shape[0]
         embeds = next(item for item in self._decoder.get_inputs() if item.name == "embeds")
         self._width = embeds.shape[2]
+        self._has_opinion = any(item.name == "opinion" for item in self._encoder.get_outputs())
 
     def read_video(self, pixels: Pixels) -> Prefix:
         """Read a video once; see `Engine`."""
         feeds = {f"view_{index}": view for index, view in enumerate(pixels.views)}
-        names = ["embeds", "named", "opinion"]
+        names = ["embeds", "named", *(["opinion"] if self._has_opinion else [])]
         outputs = self._encoder.run(names, {**feeds, "motion": pixels.motion})
-        embeds, named, opinion = map(np.asarray, outputs)
+        embeds, named, *opinions = map(np.asarray, outputs)
         _, _, past = self._run(embeds, np.zeros((1, 0), np.int64), named, self._empty_past(1))
-        return Prefix(past, embeds.shape[1], named, float(opinion[0]))
+        opinion = float(opinions[0].item()) if opinions else None
+        return Prefix(past, embeds.shape[1], named, opinion)
 
     def read_suffixes(
         self, prefix: Prefix, suffixes: Sequence[Sequence[int]], *, num_last: int = 1

@@ -1,7 +1,7 @@
 """From a trained model to two ONNX graphs that run without torch.
 
 `video_encoder.onnx`: uint8 pixels -> embedded prefix (template and visual tokens), named tokens,
-people's probable opinion.
+and people's probable opinion where the model has a reader of it.
 `decoder.onnx`: embedded prefix and token ids, named tokens, past keys and values -> logits, scores,
 all keys and values.
 """
@@ -46,8 +46,8 @@ class VideoEncoderGraph(nn.Module):
         images, motion = model.config.image_encoder, model.config.motion_encoder
         self._scales = [(images.mean, images.std), (motion.mean, motion.std)]
 
-    def forward(self, *pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the prefix (1, P, D), the named tokens (1, N, D), and the opinion (1,).
+    def forward(self, *pixels: Tensor) -> tuple[Tensor, ...]:
+        """Return the prefix (1, P, D), the named tokens (1, N, D), and any opinion (1,).
 
         Args:
             pixels: The views (F, H, W, 3) and then motion (M * T, H, W, 3), uint8.
@@ -60,10 +60,10 @@ class VideoEncoderGraph(nn.Module):
         features = self.model.encode_images(images)
         motion_features = self.model.encode_motion(bursts.transpose(1, 2).unsqueeze(0))
         visual, named = self.model.parts_of(self.model.project(features, motion_features))
-        opinion = self.model.opinions(features)
-        assert opinion is not None  # every nano has a reader of opinions
         text = self.model.language_model.get_input_embeddings()(self.prefix_ids)
-        return torch.cat([text, visual], dim=1).index_select(1, self.order), named, opinion
+        prefix = torch.cat([text, visual], dim=1).index_select(1, self.order)
+        opinions = self.model.opinions(features)
+        return (prefix, named) if opinions is None else (prefix, named, opinions)
 
     prefix_ids: Tensor
     order: Tensor
@@ -141,7 +141,7 @@ def export_onnx(model: FineVQ, prefix_ids: Sequence[int], folder: Path) -> None:
         (*views, motion),
         folder / VIDEO_ENCODER_FILE,
         inputs=names,
-        outputs=["embeds", "named", "opinion"],
+        outputs=["embeds", "named", *(["opinion"] if config.opinion_share else [])],
         dynamic={},
     )
     llama = model.language_model.config

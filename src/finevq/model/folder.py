@@ -32,13 +32,12 @@ def read_config(folder: Path) -> ModelConfig:
         CheckpointError: the file is missing, damaged or of another version.
     """
     config = ModelConfig.from_dict(read_json(folder / CONFIG_FILE))
-    complete = config.num_named_tokens == len(NAMES) and config.opinion_share > 0.0
-    if config.prompt == "nano" and not complete:
+    if config.prompt == "nano" and config.num_named_tokens != len(NAMES):
         raise CheckpointError(
-            f"{folder} holds nano {config.version} with {config.num_named_tokens} named tokens and "
-            f"an opinion share of {config.opinion_share:g}, but this version reads opinions and "
-            f"asks with {len(NAMES)} names: use the version of finevq that trained it, or train it "
-            f"further with: finevq train nano --config RECIPE --output FOLDER --set start={folder}"
+            f"{folder} holds nano {config.version} with {config.num_named_tokens} named tokens, "
+            f"but this version asks with {len(NAMES)}: use the version of finevq that trained it, "
+            "or train it further with: finevq train nano --config RECIPE --output FOLDER "
+            f"--set start={folder}"
         )
     return config
 

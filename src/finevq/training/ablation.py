@@ -232,11 +232,19 @@ def _start_folder(config: AblationConfig, output: Path, seed: int) -> str:
         model = start.model
         if config.has_fresh_parts:
             _refresh(model, seed)
+            _without_opinions(model)
         _resize(model, config)
         save_model(model, folder)
         start.tokenizer.save(str(folder / TOKENIZER_FILE))
         done.touch()
     return str(folder)
+
+
+def _without_opinions(model: FineVQ) -> None:
+    """Leave out the reader of opinions: no row is to know scores that it was not taught."""
+    if model.config.opinion_share:
+        del model.opinion_reader
+        model.config = replace(model.config, opinion_share=0.0)
 
 
 def _refresh(model: FineVQ, seed: int) -> None:

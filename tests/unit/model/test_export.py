@@ -1,6 +1,7 @@
 """Torch and ONNX Runtime are two ways to keep the same contract."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,14 @@ def test_generation_is_reading_one_token_at_a_time(
     for token in generated:
         assert int(engine.read_suffixes(prefix, [grown]).logits[0, 0].argmax()) == token
         grown.append(token)
+
+
+def test_a_model_without_a_reader_of_opinions_gives_none(
+    model: FineVQ, prompter: NanoPrompter, tmp_path: Path
+):
+    plain = FineVQ(replace(model.config, opinion_share=0.0)).eval()
+    export_onnx(plain, prompter.prefix_ids(plain.config.num_visual_tokens), tmp_path)
+    assert OnnxEngine(tmp_path).read_video(_pixels(plain)).opinion is None
 
 
 def test_a_damaged_graph_is_a_checkpoint_error(exported: Path, tmp_path: Path):

@@ -16,11 +16,8 @@ def test_an_architecture_comes_back_as_it_was_written(tmp_path: Path):
     assert read_config(tmp_path) == config
 
 
-@pytest.mark.parametrize(
-    ("lacks", "said"), [("num_named_tokens", "0 named tokens"), ("opinion_share", "share of 0")]
-)
-def test_an_earlier_nano_is_refused_with_a_way_on(tmp_path: Path, lacks: str, said: str):
+def test_an_earlier_nano_is_refused_with_a_way_on(tmp_path: Path):
     config = nano(vocabulary_size=100, context_token_id=1, version="3.1")
-    write_config(replace(config, **{lacks: 0}), tmp_path)
-    with pytest.raises(CheckpointError, match=rf"nano 3\.1.*{said}.*--set start="):
+    write_config(replace(config, num_named_tokens=0), tmp_path)
+    with pytest.raises(CheckpointError, match=r"nano 3\.1 with 0 named tokens.*--set start="):
         read_config(tmp_path)
