@@ -10,7 +10,8 @@ question shows is said in one way. The readers are thrown away.
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def train_alignment(
     validation: Sequence[EncodedSet],
     seed: int,
     state: Path,
-) -> None:
+) -> Callable[[EncodedSet], Tensor]:
     """Train the projectors in place.
 
     Args:
@@ -69,6 +70,10 @@ def train_alignment(
         validation: Sets whose correlations are logged after each epoch; nothing depends on them.
         seed: Of the order and the readers.
         state: File that an interrupted run goes on from.
+
+    Returns:
+        What reads six scores (N, dimensions) off the named tokens, on the MOS scale; it goes with
+        the tokens as they are now.
     """
     torch.manual_seed(seed)
     readers = _Readers(model)
@@ -118,6 +123,8 @@ def train_alignment(
             shown = _correlations(model, readers, data)
             _log.info("  SRCC (all tokens, summary, named tokens): %s", shown)
         progress.save(epoch + 1)
+    trained.eval()
+    return partial(_named_scores, model, readers)
 
 
 class _Readers(nn.Module):
@@ -217,6 +224,13 @@ def _order_losses(
         better, worse = scores.split(len(chosen))
         losses.append(order_loss(better[certain], worse[certain]))
     return losses
+
+
+@torch.no_grad()
+def _named_scores(model: FineVQ, readers: _Readers, data: EncodedSet) -> Tensor:
+    blocks = [range(start, min(start + 256, len(data))) for start in range(0, len(data), 256)]
+    read = [_read(model, readers, data, block, None, None)[-1] for block in blocks]
+    return 50.0 + 13.0 * torch.cat(read)[:, : len(DIMENSIONS)]
 
 
 @torch.no_grad()

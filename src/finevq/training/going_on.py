@@ -1,21 +1,34 @@
-"""Going on from an earlier nano: its encoders and all that it shares with the new one stay."""
+"""Going on from an earlier nano: what it shares with the new one stays, and what it says counts.
+
+A decoder that learns to read new tokens forgets how it rated. So half of each score that it learns
+is what it says itself before it learns on, and of overall all of it. Source: Li and Hoiem, Learning
+without Forgetting (ECCV 2016).
+"""
 
 import json
 import logging
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from finevq.errors import TrainingError
 from finevq.model import folder as files
 from finevq.model.checkpoint import open_weights
 from finevq.model.finevq import FineVQ
+from finevq.prompts import questions
+from finevq.prompts.prompter import NanoPrompter
+from finevq.training.encoded import EncodedSet
+from finevq.training.predictions import answer_states
+from finevq.vocabulary import DIMENSIONS, Dimension
 
 _log = logging.getLogger(__name__)
+_OWN_SHARE = 0.5
+"""Of a score other than overall. Overall was learnt from people's opinions, and those are few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,47 @@ def take_over(model: FineVQ, folder: Path) -> Earlier:
     num_new = len(trained - shared.keys())
     _log.info("%d tensors of %s are kept, %d are new", len(shared), folder, num_new)
     return Earlier(frozenset(shared), _encoder_passes(folder / files.METRICS_FILE))
+
+
+@torch.no_grad()
+def with_own_ratings(
+    model: FineVQ,
+    prompter: NanoPrompter,
+    data: EncodedSet,
+    read_named: Callable[[EncodedSet], Tensor] | None,
+) -> EncodedSet:
+    """Move the scores of samples towards what the model says of them.
+
+    Args:
+        model: In evaluation mode, before it learns on.
+        prompter: nano's template.
+        data: N samples.
+        read_named: Reads scores (N, dimensions) off the named tokens; it knows color better than
+            the decoder does. None: the decoder is asked about color, too.
+
+    Returns:
+        The same, with other scores where they have scores.
+    """
+    ratings = [questions.rating(dimension) for dimension in DIMENSIONS]
+    states = answer_states(model, prompter, data, ratings)
+    said = torch.cat([model.score(state) for state in states])
+    if read_named is not None:
+        color = DIMENSIONS.index(Dimension.COLOR)
+        said[:, color] = read_named(data)[:, color]
+    samples = [
+        replace(sample, mos=_towards(sample.mos, row))
+        for sample, row in zip(data.samples, said.tolist(), strict=True)
+    ]
+    return replace(data, samples=samples)
+
+
+def _towards(mos: Mapping[Dimension, float], said: Sequence[float]) -> dict[Dimension, float]:
+    moved = dict(mos)
+    for dimension, score in zip(DIMENSIONS, said, strict=True):
+        if dimension in moved:
+            share = 1.0 if dimension is Dimension.OVERALL else _OWN_SHARE
+            moved[dimension] = (1.0 - share) * moved[dimension] + share * score
+    return moved
 
 
 @contextmanager

@@ -40,7 +40,7 @@ from finevq.training.config import EncoderStageConfig, NanoTrainingConfig
 from finevq.training.encoded import EncodedSet, standardization_of
 from finevq.training.encoder_stage import StillSets, train_encoder
 from finevq.training.features import Features, FeatureStore
-from finevq.training.going_on import resting, take_over
+from finevq.training.going_on import resting, take_over, with_own_ratings
 from finevq.training.head_stage import train_head
 from finevq.training.joint_stage import train_joint
 from finevq.training.lessons import all_questions
@@ -188,9 +188,10 @@ def _teach_reading(
             for part in (clips, photographs)
         )
     state = output / "state"
+    read_named = None
     with resting(model, kept) as others:
         if any(name.startswith(("image_projectors.", "motion_projector.")) for name in others):
-            train_alignment(
+            read_named = train_alignment(
                 model,
                 learnt_from,
                 photographs,
@@ -199,6 +200,11 @@ def _teach_reading(
                 seed=config.seed,
                 state=state / "alignment.pt",
             )
+    if kept:
+        model.eval()
+        learnt_from = with_own_ratings(model, prompter, learnt_from, read_named)
+        if photographs is not None:
+            photographs = with_own_ratings(model, prompter, photographs, None)
     history = train_joint(
         model,
         prompter,
