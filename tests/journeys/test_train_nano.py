@@ -84,8 +84,12 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     history = {stage: len(rows) for stage, rows in metrics["history"].items()}
     assert history == {"encoder": 1, "second encoder": 1, "joint": 2}
     assert set(metrics["test_clips"]["srcc_severity"]) <= set(DIMENSIONS)
+    unseen, test = metrics["unseen_photographs"], metrics["test_photographs"]
+    assert unseen["num_photographs"] > test["num_photographs"]
+    assert set(metrics["taught_by_test"]) == {"median", "largest", "srcc"}
     card = (out / "README.md").read_text()
     assert "tiny" in card
+    assert "then learnt from the test photographs, too" in card
 
     video = next((data / "clips" / "clips").glob("*.mp4"))
     code, printed, err = finevq("assess", video, "--model", out, "--json")

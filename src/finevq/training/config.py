@@ -154,7 +154,7 @@ class OpinionStageConfig:
 
     unseen_weight: float = 3.0
     """Of a photograph that the encoder did not learn from, against one that it did."""
-    order_weight: float = 1.0
+    order_weight: float = 0.3
     """Of a pair whose certain order is not kept, against an opinion."""
     margin: float = 3.0
     """Points of MOS from which an order counts as kept."""
