@@ -46,8 +46,10 @@ class ColorStatistics(nn.Module):
         """
         channels = rgb.coarse.flatten(2)  # (N, 3, pixels)
         ordered = channels.sort(dim=2).values
-        last = ordered.shape[2] - 1
-        quantiles = ordered[:, :, [round(share * last) for share in _QUANTILES]]
+        # A tensor of places: an exported graph takes pictures of any size.
+        shares = torch.tensor(_QUANTILES, device=rgb.coarse.device)
+        places = (shares * (ordered.shape[2] - 1)).round().long()
+        quantiles = ordered.index_select(2, places)  # (N, 3, quantiles)
         luma, *chroma = (plane.flatten(1) for plane in luma_and_chroma(rgb.coarse))
         lights = [
             channels.mean(dim=2),

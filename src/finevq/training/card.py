@@ -57,8 +57,7 @@ The image encoder has fitted the photographs that it learnt from, so the reader 
 has {{ "%.0f"|format(100 * share) }} % of the overall score, learns most from others. Of all \
 {{ unseen.num_photographs }} photographs that the encoder never saw, each judged by a reader that
 had learnt from the others: {{ people(unseen) }}.
-{% if taught -%}
-
+{% if taught %}
 **The reader in this folder then learnt from the test photographs, too**, so nobody can measure it
 on them again; the first numbers above, and all below, are of the reader before that. It changed
 overall of the test clips by {{ "%.2f"|format(taught.median) }} points in the median, \
