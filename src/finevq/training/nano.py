@@ -553,7 +553,8 @@ def _release(
         metrics["unseen_photographs"] = measures.human_measures(unseen, samples)
         if config.opinion.learns_test:
             opinions.fit(("train", "validation", "test"))
-            metrics["taught_by_test"] = _changes(on_test, predict(model, prompter, test, asked))
+            rating = [questions.rating(Dimension.OVERALL)]
+            metrics["taught_by_test"] = _changes(on_test, predict(model, prompter, test, rating))
     files.write_config(model.config, output)
     files.write_calibration(calibration, output)
     save_file(_released_weights(model), output / files.WEIGHTS_FILE)
