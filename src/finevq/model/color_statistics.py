@@ -8,7 +8,7 @@ disagree about a meadow and agree about a cast.
 import torch
 from torch import Tensor, nn
 
-from finevq.model.picture_statistics import Rgb, luma_and_chroma
+from finevq.model.picture_statistics import Rgb, deviation, luma_and_chroma, soft_shares
 
 _QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _DARK, _BRIGHT, _BRIGHTEST = 1, 5, 6
@@ -54,7 +54,7 @@ class ColorStatistics(nn.Module):
         lights = [
             channels.mean(dim=2),
             channels.square().mean(dim=2).sqrt(),
-            _deviation(channels),
+            deviation(channels),
             _edges(rgb.full),
             *(quantiles[:, :, place] for place in (_DARK, _BRIGHT, _BRIGHTEST)),
         ]
@@ -66,12 +66,6 @@ class ColorStatistics(nn.Module):
             _clipping(channels, quantiles[:, :, 0], quantiles[:, :, -1]),
         ]
         return torch.cat(parts, dim=1)
-
-
-def _deviation(values: Tensor) -> Tensor:
-    """Return the standard deviation over the last dimension."""
-    centred = values - values.mean(dim=-1, keepdim=True)
-    return centred.square().mean(dim=-1).add(1e-6).sqrt()
 
 
 def _edges(rgb: Tensor) -> Tensor:
@@ -88,16 +82,9 @@ def _casts(light: Tensor) -> Tensor:
     return torch.stack([warm, cold, warm.abs(), cold.abs(), red - blue], dim=1)
 
 
-def _shares(values: Tensor, low: float, high: float, num_bins: int) -> Tensor:
-    """Return (N, pixels, bins): each value split between its two nearest bins."""
-    centers = torch.linspace(low, high, num_bins, device=values.device)
-    step = (high - low) / (num_bins - 1)
-    return torch.relu(1.0 - (values.clamp(low, high).unsqueeze(2) - centers).abs() / step)
-
-
 def _chroma_by_luma(luma: Tensor, chroma: list[Tensor]) -> Tensor:
     """Return (N, 7 x bins): mean chroma, how large, how varied, and the bin's share."""
-    shares = _shares(luma, 0.0, 1.0, _NUM_LUMA_BINS)
+    shares = soft_shares(luma, 0.0, 1.0, _NUM_LUMA_BINS)
     weights = shares.sum(dim=1)  # (N, bins)
     # A bin with a few pixels says little: its mean is drawn towards gray.
     enough = weights + 0.005 * luma.shape[1]
@@ -113,7 +100,7 @@ def _chroma_by_luma(luma: Tensor, chroma: list[Tensor]) -> Tensor:
 def _chroma_histogram(chroma: list[Tensor]) -> Tensor:
     """Return (N, bins x bins): roots of the shares of blueness and redness together."""
     blueness, redness = (
-        _shares(plane, -_LARGEST_CHROMA, _LARGEST_CHROMA, _NUM_CHROMA_BINS) for plane in chroma
+        soft_shares(plane, -_LARGEST_CHROMA, _LARGEST_CHROMA, _NUM_CHROMA_BINS) for plane in chroma
     )
     shares = blueness.transpose(1, 2) @ redness / blueness.shape[1]
     return shares.add(1e-4).sqrt().flatten(1)

@@ -86,11 +86,29 @@ def luma_and_chroma(rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return luma, 0.564 * (blue - luma), 0.713 * (red - luma)
 
 
+def soft_shares(values: Tensor, low: float, high: float, num_bins: int) -> Tensor:
+    """Return (N, pixels, bins): each value (N, pixels) split between its two nearest bins.
+
+    Args:
+        values: Those beyond `low` and `high` count as these.
+        low: Centre of the first bin.
+        high: Centre of the last bin.
+        num_bins: At least 2.
+    """
+    centers = torch.linspace(low, high, num_bins, device=values.device)
+    step = (high - low) / (num_bins - 1)
+    return torch.relu(1.0 - (values.clamp(low, high).unsqueeze(2) - centers).abs() / step)
+
+
+def deviation(values: Tensor) -> Tensor:
+    """Return the standard deviation over the last dimension."""
+    centred = values - values.mean(dim=-1, keepdim=True)
+    return centred.square().mean(dim=-1).add(1e-6).sqrt()
+
+
 def _soft_histogram(plane: Tensor, num_bins: int) -> Tensor:
-    """Return (N, bins): shares of the values 0..1, each split between its two nearest bins."""
-    centers = torch.linspace(0.0, 1.0, num_bins, device=plane.device)
-    distance = (plane.flatten(1).unsqueeze(2) - centers).abs() * (num_bins - 1)
-    return torch.relu(1.0 - distance).mean(dim=1)
+    """Return (N, bins): shares of the values 0..1."""
+    return soft_shares(plane.flatten(1), 0.0, 1.0, num_bins).mean(dim=1)
 
 
 def _moments(light: Tensor, chroma: Tensor, blueness: Tensor, redness: Tensor) -> Tensor:
@@ -100,14 +118,9 @@ def _moments(light: Tensor, chroma: Tensor, blueness: Tensor, redness: Tensor) -
     means = [blueness, redness, chroma, light, clipped_high, clipped_low]
     return torch.stack(
         [plane.mean(dim=(1, 2)) for plane in means]
-        + [_deviation(plane) for plane in (light, blueness, redness, chroma)],
+        + [deviation(plane.flatten(1)) for plane in (light, blueness, redness, chroma)],
         dim=1,
     )
-
-
-def _deviation(plane: Tensor) -> Tensor:
-    centred = plane - plane.mean(dim=(1, 2), keepdim=True)
-    return centred.square().mean(dim=(1, 2)).add(1e-6).sqrt()
 
 
 def _differences(luma: Tensor) -> Tensor:

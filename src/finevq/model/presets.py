@@ -12,7 +12,7 @@ from finevq.vocabulary import NAMES
 
 
 def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> ModelConfig:
-    """Return the laptop model: the paper's boxes at about 6 M parameters.
+    """Return the laptop model: the paper's boxes at about 9 M parameters.
 
     Args:
         vocabulary_size: Of its tokenizer.

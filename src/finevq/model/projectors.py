@@ -48,7 +48,7 @@ class NamedProjector(nn.Module):
         *,
         num_names: int,
         colors: int = 0,
-        hidden_colors: int = 256,
+        hidden_colors: int = 0,
         hidden: int = 384,
         told: int = 32,
     ) -> None:

@@ -5,7 +5,8 @@ seconds an epoch, since no language model runs, and leaves tokens from which the
 only has to read: without it, the joint stage learned overall quality and little else in the same
 time. Each summary token is read for its own dimension only, so that a question has one place to
 look at; each named token for its own name only, by one reader for all of them, so that what a
-question shows is said in one way. The readers are thrown away.
+question shows is said in one way. The readers are thrown away, but for what going on from an
+earlier model asks that of the named tokens.
 """
 
 import logging
@@ -227,18 +228,21 @@ def _order_losses(
 
 
 @torch.no_grad()
-def _named_scores(model: FineVQ, readers: _Readers, data: EncodedSet) -> Tensor:
+def _read_all(model: FineVQ, readers: _Readers, data: EncodedSet) -> list[Tensor]:
+    """Return what each reader says of all samples (N, outputs), as in use."""
     blocks = [range(start, min(start + 256, len(data))) for start in range(0, len(data), 256)]
-    read = [_read(model, readers, data, block, None, None)[-1] for block in blocks]
-    return 50.0 + 13.0 * torch.cat(read)[:, : len(DIMENSIONS)]
+    read = [_read(model, readers, data, block, None, None) for block in blocks]
+    return [torch.cat(parts) for parts in zip(*read, strict=True)]
 
 
-@torch.no_grad()
+def _named_scores(model: FineVQ, readers: _Readers, data: EncodedSet) -> Tensor:
+    *_, named = _read_all(model, readers, data)
+    return 50.0 + 13.0 * named[:, : len(DIMENSIONS)]
+
+
 def _correlations(model: FineVQ, readers: _Readers, data: EncodedSet) -> str:
     """Return SRCC of each score that the set knows, for all readers, in words."""
-    blocks = [range(start, min(start + 256, len(data))) for start in range(0, len(data), 256)]
-    pairs = [_read(model, readers, data, block, None, None) for block in blocks]
-    read = [torch.cat(parts).numpy() for parts in zip(*pairs, strict=True)]
+    read = [said.numpy() for said in _read_all(model, readers, data)]
     words = []
     for column, name in enumerate(DIMENSIONS):
         if name in data.samples[0].mos:

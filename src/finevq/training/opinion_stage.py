@@ -71,7 +71,7 @@ class OpinionStage:
             self._model.opinion_reader, head.low, head.high
         )
         count = sum(len(part.opinions) for part in rated)
-        _log.info("opinion stage: %d pictures and %d pairs", count, len(self._ordered.better))
+        _log.info("opinion stage: %d pictures and %d pairs", count, len(self._ordered))
 
     @torch.no_grad()
     def overall_of_unseen(

@@ -7,7 +7,7 @@ what people said, and from what people would probably have said. And it has a sh
 model's overall score, where it learns from photographs that the encoder never saw, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,20 +51,42 @@ class RatedViews:
         )
 
 
-@dataclass(frozen=True, slots=True)
 class OrderedViews:
-    """Pictures of which some are surely better than others."""
+    """Pictures of which some are surely better than others.
 
-    views: Tensor
-    """(N, variants, views, F, features)."""
-    better: Sequence[int]
-    """(P,): rows."""
-    worse: Sequence[int]
-    """(P,): rows."""
-    weight: float
-    """Of a pair out of order against an opinion."""
-    margin: float
-    """Points of MOS from which an order counts as kept."""
+    Args:
+        views: (N, variants, views, F, features).
+        better: (P,): rows.
+        worse: (P,): rows.
+        weight: Of a pair out of order against an opinion.
+        margin: Points of MOS from which an order counts as kept.
+    """
+
+    def __init__(
+        self,
+        views: Tensor,
+        better: Sequence[int],
+        worse: Sequence[int],
+        *,
+        weight: float,
+        margin: float,
+    ) -> None:
+        self.weight, self.margin = weight, margin
+        # Many readers are fitted to the same pairs: their means are taken once, of those alone.
+        rows = sorted({*better, *worse})
+        place = {row: number for number, row in enumerate(rows)}
+        self._means = _mean_features(views[rows], 0)
+        self._better = [place[row] for row in better]
+        self._worse = [place[row] for row in worse]
+
+    def __len__(self) -> int:
+        return len(self._better)
+
+    def differences(self, standardise: Callable[[_Matrix], _Matrix]) -> _Matrix:
+        """Return by how much the better pictures' standardised features are larger."""
+        shown = standardise(self._means)
+        differences: _Matrix = shown[self._better] - shown[self._worse]
+        return differences
 
 
 class OpinionReader:
@@ -88,11 +110,9 @@ class OpinionReader:
         squares = weighted.T @ seen + _STRENGTH * np.eye(seen.shape[1])
         products = weighted.T @ (opinions - self._mean)
         self._slopes = np.linalg.solve(squares, products)
-        if ordered is None or not len(ordered.better):
+        if ordered is None or not len(ordered):
             return
-        shown = self._standardised(_mean_features(ordered.views, 0))
-        better, worse = (shown[list(rows)] for rows in (ordered.better, ordered.worse))
-        differences = better - worse
+        differences = ordered.differences(self._standardised)
         for _ in range(_ROUNDS):
             late = differences[differences @ self._slopes < ordered.margin]
             self._slopes = np.linalg.solve(

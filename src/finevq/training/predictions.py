@@ -78,10 +78,8 @@ def predict(
         for question in questions
     ]
     scores, likelihoods = [], {question: list[NDArray[np.float64]]() for question in questions}
-    starts = range(0, len(data), batch_size)
-    answered = answer_states(model, prompter, data, questions, batch_size)
-    for start, states in zip(starts, answered, strict=True):
-        scores.append(_scores(model, data, questions, states, start))
+    for states, opinions in _answers(model, prompter, data, questions, batch_size):
+        scores.append(_scores(model, questions, states, opinions))
         logits = model.logits(states).double().log_softmax(-1)
         for index, question in enumerate(questions):
             likelihoods[question].append(logits[:, index, choice_ids[index]].numpy())
@@ -93,13 +91,10 @@ def predict(
 
 
 def _scores(
-    model: FineVQ, data: EncodedSet, questions: Sequence[Question], states: Tensor, start: int
+    model: FineVQ, questions: Sequence[Question], states: Tensor, opinions: Tensor | None
 ) -> NDArray[np.float64]:
     """Return (B, Q): what the head reads off some samples' states, joined with opinions."""
     scores = model.score(states)
-    rows = range(start, start + len(states))
-    images, _ = data.take(rows, [0] * len(rows))
-    opinions = model.opinions(images)
     if opinions is not None:
         for column, question in enumerate(questions):
             if question.dimension is Dimension.OVERALL:
@@ -119,10 +114,24 @@ def answer_states(
 
     Args: see `predict`.
     """
+    for states, _ in _answers(model, prompter, data, questions, batch_size):
+        yield states
+
+
+@torch.no_grad()
+def _answers(
+    model: FineVQ,
+    prompter: NanoPrompter,
+    data: EncodedSet,
+    questions: Sequence[Question],
+    batch_size: int,
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Yield states (B, Q, D) and opinions (B,), batch by batch, in order."""
     asked = [Lesson(question, question.choices[0], 0.0) for question in questions]
     for start in range(0, len(data), batch_size):
         rows = range(start, min(start + batch_size, len(data)))
-        visual = model.project(*data.take(rows, [0] * len(rows)))
+        images, motion = data.take(rows, [0] * len(rows))
+        visual = model.project(images, motion)
         batch = pack(prompter, model.config.num_visual_tokens, [asked] * len(rows))
         out = model(
             model.embed(batch.token_ids, visual),
@@ -131,4 +140,4 @@ def answer_states(
             with_logits=False,
         )
         states = out.hidden[batch.score_rows, batch.score_positions]
-        yield states.view(len(rows), len(asked), -1)
+        yield states.view(len(rows), len(asked), -1), model.opinions(images)
