@@ -57,9 +57,10 @@ class TorchEngine:
             self._normalised(view, images.mean, images.std).unsqueeze(0) for view in pixels.views
         ]
         features = model.encode_images(views)
-        visual = model.project(features, self._motion_features(pixels))
+        motion = self._motion_features(pixels)
+        visual = model.project(features, motion)
         places, named = model.parts_of(visual)
-        opinions = model.opinions(features)
+        opinions = model.opinions(features, motion)
         ids = torch.tensor([self._prefix_ids(places.shape[1])], device=self._device)
         cache = DynamicCache(config=model.language_model.config)
         model(model.embed(ids, visual), cache=cache, with_logits=False)

@@ -62,7 +62,7 @@ class VideoEncoderGraph(nn.Module):
         visual, named = self.model.parts_of(self.model.project(features, motion_features))
         text = self.model.language_model.get_input_embeddings()(self.prefix_ids)
         prefix = torch.cat([text, visual], dim=1).index_select(1, self.order)
-        opinions = self.model.opinions(features)
+        opinions = self.model.opinions(features, motion_features)
         return (prefix, named) if opinions is None else (prefix, named, opinions)
 
     prefix_ids: Tensor

@@ -108,7 +108,10 @@ class FineVQ(nn.Module):
         if config.has_score_head:
             self.score_head = ScoreHead(config.score_head, width)
         if config.opinion_share:
-            self.opinion_reader = OpinionReader(seen * num_views)
+            self.opinion_reader = OpinionReader(
+                seen * num_views,
+                config.motion_encoder.feature_width if config.num_motion_tokens else 0,
+            )
 
     @property
     def summary_projector(self) -> nn.Module:
@@ -222,11 +225,14 @@ class FineVQ(nn.Module):
         tokens: Tensor = self.named_projector(means, colors, motion_features)
         return tokens
 
-    def opinions(self, image_features: Sequence[Tensor]) -> Tensor | None:
-        """Return what people would probably say of the pictures, read without any language.
+    def opinions(
+        self, image_features: Sequence[Tensor], motion_features: Tensor | None
+    ) -> Tensor | None:
+        """Return what people would probably say of the video, read without any language.
 
         Args:
             image_features: For each view (B, F, tokens, features).
+            motion_features: (B, M, features); None for a model without a motion branch.
 
         Returns:
             (B,), on the scale of `config.score_head`; None where the model has no such reader. Its
@@ -235,7 +241,7 @@ class FineVQ(nn.Module):
         if not self.config.opinion_share:
             return None
         means, _ = self.mean_features(image_features)
-        return self._on_scale(self.opinion_reader(means))
+        return self._on_scale(self.opinion_reader(means, motion_features))
 
     def with_opinions(self, scores: Tensor, opinions: Tensor) -> Tensor:
         """Join scores of overall, as the head reads them, and opinions, both (...)."""

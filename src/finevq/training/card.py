@@ -120,8 +120,8 @@ Where it was farthest off, among test clips of sources that may be shown:
 
 ## What it cannot do
 
-- It never saw people rate motion: temporal knows synthetic shake, stutter and flicker only.
-- The reader of opinions looks at pictures: overall falls too little where time alone is at fault.
+- It never saw people rate motion: temporal knows synthetic shake, stutter and flicker only, and how
+  far overall falls by them is our rule, not people's.
 - Screen content, animation and heavily edited video are outside what it learnt from.
 - Faults between the sampled frames and bursts go unseen.
 - Scores are on FineVD's scale by construction, not by training on FineVD.

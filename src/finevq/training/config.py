@@ -168,8 +168,8 @@ class NanoTrainingConfig:
 
     data: DataConfig
     start: Path | None = None
-    """Folder of an earlier nano to go on from: its encoders stay, alignment teaches only what is
-    new, the joint stage all behind the encoders. None: from ImageNet weights."""
+    """Folder of an earlier nano to go on from: its encoders stay, all behind them learns further.
+    None: from ImageNet weights."""
     encoder: EncoderStageConfig = field(default_factory=EncoderStageConfig)
     encoder_again: EncoderStageConfig = field(
         default_factory=lambda: EncoderStageConfig(

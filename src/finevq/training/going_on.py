@@ -7,8 +7,7 @@ without Forgetting (ECCV 2016).
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -79,29 +78,37 @@ def take_over(model: FineVQ, folder: Path) -> Earlier:
 
 
 @torch.no_grad()
-def with_own_ratings(
-    model: FineVQ,
-    prompter: NanoPrompter,
-    data: EncodedSet,
-    read_named: Callable[[EncodedSet], Tensor] | None,
-) -> EncodedSet:
-    """Move the scores of samples towards what the model says of them.
+def own_ratings(model: FineVQ, prompter: NanoPrompter, data: EncodedSet) -> Tensor:
+    """Return what a model's head says of samples (N, dimensions), on the MOS scale.
 
     Args:
-        model: In evaluation mode, before it learns on.
+        model: Left in evaluation mode.
         prompter: nano's template.
         data: N samples.
-        read_named: Reads scores (N, dimensions) off the named tokens; it knows color better than
-            the decoder does. None: the decoder is asked about color, too.
+    """
+    model.eval()
+    ratings = [questions.rating(dimension) for dimension in DIMENSIONS]
+    states = answer_states(model, prompter, data, ratings)
+    return torch.cat([model.score(state) for state in states])
+
+
+def with_ratings(
+    data: EncodedSet, said: Tensor, read_named: Callable[[EncodedSet], Tensor] | None
+) -> EncodedSet:
+    """Move the scores of samples towards what an earlier model said of them.
+
+    Args:
+        data: N samples.
+        said: (N, dimensions), on the MOS scale.
+        read_named: Reads such scores off the named tokens; it knows color better than the decoder
+            does. None: color, too, is as said.
 
     Returns:
         The same, with other scores where they have scores.
     """
-    ratings = [questions.rating(dimension) for dimension in DIMENSIONS]
-    states = answer_states(model, prompter, data, ratings)
-    said = torch.cat([model.score(state) for state in states])
     if read_named is not None:
         color = DIMENSIONS.index(Dimension.COLOR)
+        said = said.clone()
         said[:, color] = read_named(data)[:, color]
     samples = [
         replace(sample, mos=_towards(sample.mos, row))
@@ -117,19 +124,6 @@ def _towards(mos: Mapping[Dimension, float], said: Sequence[float]) -> dict[Dime
             share = 1.0 if dimension is Dimension.OVERALL else _OWN_SHARE
             moved[dimension] = (1.0 - share) * moved[dimension] + share * score
     return moved
-
-
-@contextmanager
-def resting(model: FineVQ, names: Set[str]) -> Iterator[list[str]]:
-    """Keep some weights from learning for a while; yields the names of those that still learn."""
-    weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    for name in weights.keys() & names:
-        weights[name].requires_grad_(False)
-    try:
-        yield sorted(weights.keys() - names)
-    finally:
-        for name in weights.keys() & names:
-            weights[name].requires_grad_(True)
 
 
 def _encoder_passes(metrics: Path) -> dict[str, Any]:

@@ -40,7 +40,7 @@ from finevq.training.config import EncoderStageConfig, NanoTrainingConfig
 from finevq.training.encoded import EncodedSet, standardization_of
 from finevq.training.encoder_stage import StillSets, train_encoder
 from finevq.training.features import Features, FeatureStore
-from finevq.training.going_on import resting, take_over, with_own_ratings
+from finevq.training.going_on import own_ratings, take_over, with_ratings
 from finevq.training.head_stage import train_head
 from finevq.training.joint_stage import train_joint
 from finevq.training.lessons import all_questions
@@ -134,7 +134,7 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
     photographs = {split: part for (split, human), part in sets.items() if human}
     opinions = OpinionStage(model, learnt_from, photographs, config.opinion)
     opinions.fit(("train",))
-    histories["joint"] = _teach_reading(model, prompter, learnt_from, sets, kept, config, output)
+    histories["joint"] = _teach_reading(model, prompter, learnt_from, sets, config, output)
     # The released weights are these, rounded; everything after measures them.
     with torch.no_grad():
         for weight in model.parameters():
@@ -157,7 +157,6 @@ def _teach_reading(
     prompter: NanoPrompter,
     clips: EncodedSet,
     sets: "_Sets",
-    kept: Set[str],
     config: NanoTrainingConfig,
     output: Path,
 ) -> list[dict[str, float]]:
@@ -168,7 +167,6 @@ def _teach_reading(
         prompter: nano's template.
         clips: Clips and stills of the training split.
         sets: Photographs, and validation data.
-        kept: Weights of an earlier model, which alignment leaves alone.
         config: The recipe.
         output: The model folder.
     """
@@ -188,23 +186,24 @@ def _teach_reading(
             for part in (clips, photographs)
         )
     state = output / "state"
+    taught = [part for part in (learnt_from, photographs) if part is not None]
+    # What an earlier model says, before anything of it changes.
+    said = [own_ratings(model, prompter, part) for part in taught] if config.start else []
     read_named = None
-    with resting(model, kept) as others:
-        if any(name.startswith(("image_projectors.", "motion_projector.")) for name in others):
-            read_named = train_alignment(
-                model,
-                learnt_from,
-                photographs,
-                config.alignment,
-                validation=[part for (split, _), part in sets.items() if split == "validation"],
-                seed=config.seed,
-                state=state / "alignment.pt",
-            )
-    if kept:
-        model.eval()
-        learnt_from = with_own_ratings(model, prompter, learnt_from, read_named)
-        if photographs is not None:
-            photographs = with_own_ratings(model, prompter, photographs, None)
+    if config.alignment.epochs:
+        read_named = train_alignment(
+            model,
+            learnt_from,
+            photographs,
+            config.alignment,
+            validation=[part for (split, _), part in sets.items() if split == "validation"],
+            seed=config.seed,
+            state=state / "alignment.pt",
+        )
+    if said:
+        learnt_from = with_ratings(learnt_from, said[0], read_named)
+    if said and photographs is not None:
+        photographs = with_ratings(photographs, said[1], None)
     history = train_joint(
         model,
         prompter,

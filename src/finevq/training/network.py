@@ -89,7 +89,7 @@ class TrainingNetwork(nn.Module):
         losses, hits = self._token_losses(out.hidden, rows)
         scores = out.hidden.new_zeros(len(rows.scores), dtype=torch.float32)
         if model.config.has_score_head:
-            scores = self._scores(out.hidden, rows, model.opinions(images))
+            scores = self._scores(out.hidden, rows, model.opinions(images, motion))
         return Answers(losses, hits, scores)
 
     def features(self, batch: InstructionBatch) -> tuple[list[Tensor], Tensor | None]:

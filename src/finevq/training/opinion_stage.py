@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from finevq.datasets.degradations.labels import FINEVD_SCALE
 from finevq.model.finevq import FineVQ
+from finevq.model.opinion_reader import lowered
 from finevq.prompts import questions
 from finevq.prompts.prompter import NanoPrompter
 from finevq.training.config import OpinionStageConfig
@@ -27,6 +29,7 @@ from finevq.training.opinions import (
 from finevq.training.orders import CertainPairs
 from finevq.training.predictions import Predictions, answer_states
 from finevq.training.samples import Split, TrainingSample
+from finevq.training.time_reading import TimeReader
 from finevq.vocabulary import Dimension
 
 _log = logging.getLogger(__name__)
@@ -56,6 +59,7 @@ class OpinionStage:
         self._photographs = photographs
         self._config = config
         self._ordered = _ordered(clips, config)
+        self._time = _time_reader(clips, photographs.get("train"))
 
     def fit(self, splits: Sequence[Split]) -> None:
         """Fit the reader to the photographs of some splits.
@@ -67,9 +71,9 @@ class OpinionStage:
         if not rated:
             rated = [RatedViews(self._clips.views, overall_of(self._clips.samples))]
         head = self._model.config.score_head
-        OpinionReader(rated, self._ordered).write_to(
-            self._model.opinion_reader, head.low, head.high
-        )
+        reader = self._model.opinion_reader
+        OpinionReader(rated, self._ordered).write_to(reader, head.low, head.high)
+        self._time.write_to(reader.of_time, head.low, head.high)
         count = sum(len(part.opinions) for part in rated)
         _log.info("opinion stage: %d pictures and %d pairs", count, len(self._ordered))
 
@@ -98,14 +102,29 @@ class OpinionStage:
             [self._rated("train")] if "train" in self._photographs else [],
             self._ordered,
         )
+        falls = self._time.falls(torch.cat([part.motion[:, 0] for part in unseen]))
         read: Tensor = self._model.score(torch.cat(states)[:, 0])
-        joined = self._model.with_opinions(read.double(), torch.from_numpy(opinions))
+        joined = self._model.with_opinions(
+            read.double(), lowered(torch.from_numpy(opinions), falls, FINEVD_SCALE.ruined)
+        )
         return Predictions(tuple(asked), joined.unsqueeze(1).numpy(), {}), samples
 
     def _rated(self, split: Split) -> RatedViews:
         part = self._photographs[split]
         weight = 1.0 if split == "train" else self._config.unseen_weight
         return RatedViews(part.views, overall_of(part.samples), weight)
+
+
+def _time_reader(clips: EncodedSet, photographs: EncodedSet | None) -> TimeReader:
+    """Fit a reader of faults of time to clips, and to photographs, which have none."""
+    motion = [clips.motion[:, 0]]
+    severities = [
+        (sample.dimension_severities or {}).get(Dimension.TEMPORAL, 0.0) for sample in clips.samples
+    ]
+    if photographs is not None:
+        motion += photographs.motion.unbind(1)
+        severities += [0.0] * (len(photographs) * photographs.motion.shape[1])
+    return TimeReader(torch.cat(motion), severities)
 
 
 def _ordered(clips: EncodedSet, config: OpinionStageConfig) -> OrderedViews:

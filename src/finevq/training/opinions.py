@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from finevq.datasets.degradations.labels import FINEVD_SCALE, OVERALL_WEIGHTS
 from finevq.model.image_encoder import EfficientNetEncoder
 from finevq.model.opinion_reader import FARTHEST
 from finevq.model.opinion_reader import OpinionReader as ReaderModule
 from finevq.training.samples import TrainingSample
+from finevq.training.time_reading import lowered_by_time
 from finevq.vocabulary import Dimension
 
 _STRENGTH = 3000.0
@@ -200,17 +200,12 @@ def with_probable_opinions(
     """
     opinions = reader(views).clip(*mos_range)
     return [
-        _with_opinion(sample, float(opinion), share)
+        _with_opinion(sample, lowered_by_time(float(opinion), sample), share)
         for sample, opinion in zip(samples, opinions, strict=True)
     ]
 
 
 def _with_opinion(sample: TrainingSample, opinion: float, share: float) -> TrainingSample:
-    severity = (sample.dimension_severities or {}).get(Dimension.TEMPORAL, 0.0)
-    ruined = FINEVD_SCALE.ruined
-    of_pictures = max(opinion - ruined, 0.0)
-    fall = OVERALL_WEIGHTS[Dimension.TEMPORAL] * severity  # which pictures cannot show
-    opinion = min(opinion, ruined) + of_pictures * (1.0 - fall)
     overall = (1.0 - share) * sample.mos[Dimension.OVERALL] + share * opinion
     return replace(sample, mos={**sample.mos, Dimension.OVERALL: overall})
 

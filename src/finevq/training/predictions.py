@@ -140,4 +140,4 @@ def _answers(
             with_logits=False,
         )
         states = out.hidden[batch.score_rows, batch.score_positions]
-        yield states.view(len(rows), len(asked), -1), model.opinions(images)
+        yield states.view(len(rows), len(asked), -1), model.opinions(images, motion)

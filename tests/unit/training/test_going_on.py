@@ -10,7 +10,7 @@ from finevq.model.presets import nano
 from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.tokenizer import train_tokenizer
 from finevq.training.encoded import EncodedSet
-from finevq.training.going_on import with_own_ratings
+from finevq.training.going_on import own_ratings, with_ratings
 from finevq.training.samples import TrainingSample
 from finevq.vocabulary import DIMENSIONS, Dimension
 
@@ -36,7 +36,8 @@ def test_scores_move_half_way_overall_all_the_way_and_color_to_its_own_reader(da
         model.score_head.fc3.weight.zero_()
         model.score_head.fc3.bias.fill_(0.7)
     read = torch.full((2, len(DIMENSIONS)), 20.0)
-    clip, photograph = with_own_ratings(model, prompter, data, lambda _: read).samples
+    said_before = own_ratings(model, prompter, data)
+    clip, photograph = with_ratings(data, said_before, lambda _: read).samples
     before = data.samples[0].mos
     for dimension in DIMENSIONS:
         said = 20.0 if dimension is Dimension.COLOR else 70.0
@@ -44,6 +45,6 @@ def test_scores_move_half_way_overall_all_the_way_and_color_to_its_own_reader(da
         expected = 70.0 if dimension is Dimension.OVERALL else half
         assert clip.mos[dimension] == pytest.approx(expected, abs=1e-3)
     assert photograph.mos == {Dimension.OVERALL: pytest.approx(70.0, abs=1e-3)}
-    plain, _ = with_own_ratings(model, prompter, data, None).samples
+    plain, _ = with_ratings(data, said_before, None).samples
     color = Dimension.COLOR
     assert plain.mos[color] == pytest.approx((before[color] + 70.0) / 2, abs=1e-3)
