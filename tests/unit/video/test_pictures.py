@@ -1,5 +1,8 @@
 """Still pictures are one-frame videos, animations are clips."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -54,6 +57,29 @@ def test_png_of_every_kind_is_read(mode, tmp_path):
     expected = np.asarray(Image.open(path).convert("RGB"))
     got = read(path).arrays["a"][0]
     assert np.abs(got.astype(int) - expected).max() <= 1
+
+
+_READS_ONE_OFTEN = """
+import gc, sys
+import av
+from finevq.video.orientation import orientation_of
+for _ in range(20):
+    with av.open(sys.argv[1]) as container:
+        orientation_of(next(container.decode(video=0)))
+    gc.collect()
+print("done")
+"""
+
+
+def test_a_png_with_a_named_color_profile_does_not_end_the_process(tmp_path):
+    cms = pytest.importorskip("PIL.ImageCms")
+    profile = cms.ImageCmsProfile(cms.createProfile("sRGB")).tobytes()
+    path = tmp_path / "profile.png"
+    Image.fromarray(ramp()).save(path, icc_profile=profile)
+    done = subprocess.run(
+        [sys.executable, "-c", _READS_ONE_OFTEN, path], check=False, capture_output=True, text=True
+    )
+    assert done.stdout == "done\n", done.stderr
 
 
 def test_a_16_bit_png_is_read(ffmpeg, tmp_path):
