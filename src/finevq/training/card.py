@@ -36,7 +36,8 @@ human: mean opinion of about 175 people a picture, overall only |
 Training went on from an earlier nano, whose encoders it keeps.
 {% endif %}
 No source (photograph or clip that was degraded) is in two splits, and no photograph of the test or
-validation folds was degraded for training. Selection saw validation data only.
+validation folds was degraded for training. Selection saw validation data only. The free photographs
+that can be fetched to be degraded are listed with their licences in docs/synthesis.md.
 
 **All labels of color, noise, artifact, blur and temporal, and of all attributes, are synthetic.**
 {% if photographs -%}
