@@ -12,9 +12,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from finevq.datasets.degradations.labels import FINEVD_SCALE
 from finevq.model.finevq import FineVQ
-from finevq.model.opinion_reader import lowered
 from finevq.prompts import questions
 from finevq.prompts.prompter import NanoPrompter
 from finevq.training.config import OpinionStageConfig
@@ -29,7 +27,7 @@ from finevq.training.opinions import (
 from finevq.training.orders import CertainPairs
 from finevq.training.predictions import Predictions, answer_states
 from finevq.training.samples import Split, TrainingSample
-from finevq.training.time_reading import TimeReader
+from finevq.training.time_reading import TimeReader, lowered_as_read, severities_of_time
 from finevq.vocabulary import Dimension
 
 _log = logging.getLogger(__name__)
@@ -102,10 +100,10 @@ class OpinionStage:
             [self._rated("train")] if "train" in self._photographs else [],
             self._ordered,
         )
-        falls = self._time.falls(torch.cat([part.motion[:, 0] for part in unseen]))
+        motion = torch.cat([part.motion[:, 0] for part in unseen])
         read: Tensor = self._model.score(torch.cat(states)[:, 0])
         joined = self._model.with_opinions(
-            read.double(), lowered(torch.from_numpy(opinions), falls, FINEVD_SCALE.ruined)
+            read.double(), lowered_as_read(opinions, self._time, motion)
         )
         return Predictions(tuple(asked), joined.unsqueeze(1).numpy(), {}), samples
 
@@ -118,12 +116,10 @@ class OpinionStage:
 def _time_reader(clips: EncodedSet, photographs: EncodedSet | None) -> TimeReader:
     """Fit a reader of faults of time to clips, and to photographs, which have none."""
     motion = [clips.motion[:, 0]]
-    severities = [
-        (sample.dimension_severities or {}).get(Dimension.TEMPORAL, 0.0) for sample in clips.samples
-    ]
+    severities = severities_of_time(clips.samples)
     if photographs is not None:
         motion += photographs.motion.unbind(1)
-        severities += [0.0] * (len(photographs) * photographs.motion.shape[1])
+        severities += severities_of_time(photographs.samples) * photographs.motion.shape[1]
     return TimeReader(torch.cat(motion), severities)
 
 

@@ -19,7 +19,7 @@ from finevq.model.image_encoder import EfficientNetEncoder
 from finevq.model.opinion_reader import FARTHEST
 from finevq.model.opinion_reader import OpinionReader as ReaderModule
 from finevq.training.samples import TrainingSample
-from finevq.training.time_reading import lowered_by_time
+from finevq.training.time_reading import lowered_as_known
 from finevq.vocabulary import Dimension
 
 _STRENGTH = 3000.0
@@ -198,10 +198,10 @@ def with_probable_opinions(
         mos_range: Opinions beyond are taken as its ends.
         share: How far it moves; 1 all the way.
     """
-    opinions = reader(views).clip(*mos_range)
+    opinions = lowered_as_known(reader(views).clip(*mos_range), samples)
     return [
-        _with_opinion(sample, lowered_by_time(float(opinion), sample), share)
-        for sample, opinion in zip(samples, opinions, strict=True)
+        _with_opinion(sample, opinion, share)
+        for sample, opinion in zip(samples, opinions.tolist(), strict=True)
     ]
 
 

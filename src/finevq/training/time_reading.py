@@ -72,9 +72,19 @@ class TimeReader:
         return means
 
 
-def lowered_by_time(opinion: float, sample: TrainingSample) -> float:
-    """Lower an opinion of pictures by what is known of a sample's faults of time."""
-    severity = (sample.dimension_severities or {}).get(Dimension.TEMPORAL, 0.0)
-    fall = torch.tensor(OVERALL_WEIGHTS[Dimension.TEMPORAL] * severity, dtype=torch.float64)
-    of_pictures = torch.tensor(opinion, dtype=torch.float64)
-    return lowered(of_pictures, fall, FINEVD_SCALE.ruined).item()
+def severities_of_time(samples: Sequence[TrainingSample]) -> list[float]:
+    """Return how bad the known faults of time are (N,); a photograph has none."""
+    known = [sample.dimension_severities or {} for sample in samples]
+    return [severities.get(Dimension.TEMPORAL, 0.0) for severities in known]
+
+
+def lowered_as_known(opinions: _Matrix, samples: Sequence[TrainingSample]) -> _Matrix:
+    """Lower opinions of pictures (N,), on the MOS scale, by the faults of time of their samples."""
+    falls = OVERALL_WEIGHTS[Dimension.TEMPORAL] * torch.tensor(severities_of_time(samples))
+    result: _Matrix = lowered(torch.from_numpy(opinions), falls, FINEVD_SCALE.ruined).numpy()
+    return result
+
+
+def lowered_as_read(opinions: _Matrix, reader: TimeReader, motion: Tensor) -> Tensor:
+    """Lower opinions of pictures (N,), on the MOS scale, by what motion (N, M, features) tells."""
+    return lowered(torch.from_numpy(opinions), reader.falls(motion), FINEVD_SCALE.ruined)

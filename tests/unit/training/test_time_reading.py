@@ -6,7 +6,7 @@ from torch import Tensor
 from finevq.datasets.degradations.labels import FINEVD_SCALE, OVERALL_WEIGHTS
 from finevq.model.opinion_reader import OpinionReader
 from finevq.training.samples import TrainingSample
-from finevq.training.time_reading import TimeReader, lowered_by_time
+from finevq.training.time_reading import TimeReader, lowered_as_known, severities_of_time
 from finevq.vocabulary import Dimension
 
 LOW, HIGH = 9.8, 77.6
@@ -69,5 +69,10 @@ def test_known_severity_lowers_as_the_rules_of_synthesis_do():
         dimension_severities={Dimension.TEMPORAL: 1.0},
     )
     fallen = FINEVD_SCALE.ruined + (70.0 - FINEVD_SCALE.ruined) * (1.0 - LARGEST)
-    assert lowered_by_time(70.0, sample) == pytest.approx(fallen)
-    assert lowered_by_time(11.0, sample) == pytest.approx(11.0)
+    read = lowered_as_known(np.array([70.0, 11.0]), [sample, sample])
+    np.testing.assert_allclose(read, [fallen, 11.0], rtol=1e-6)
+
+
+def test_photographs_have_no_faults_of_time():
+    photograph = TrainingSample(path="x", group="x", split="train", mos={Dimension.OVERALL: 50.0})
+    assert severities_of_time([photograph]) == [0.0]
