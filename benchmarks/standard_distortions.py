@@ -31,7 +31,6 @@ from finevq.vocabulary import FAULT_DIMENSIONS, Dimension
 _SIZE = (512, 384)
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
-Picture = NDArray[np.uint8]
 Distort = Callable[[Image.Image, int], Image.Image]
 """A picture and a strength, 0 or 1, to the distorted picture."""
 

@@ -135,8 +135,8 @@ class ModelConfig:
     """Visual tokens that tell of one name each, in the order of `vocabulary.NAMES`, from all views,
     frames and motion together (nano); shown by the questions about it, not by the prefix."""
     opinion_share: float = 0.0
-    """Share of overall that is read straight from the image features (nano), the rest by the score
-    head; 0: the model has no such reader."""
+    """Share of overall that is read straight from image and motion features (nano), the rest by the
+    score head; 0: the model has no such reader."""
 
     @property
     def num_motion_tokens(self) -> int:
