@@ -23,8 +23,9 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import finevq
+from finevq.datasets.degradations.applying import apply_chain
 from finevq.datasets.degradations.catalogue import FAULTS
-from finevq.datasets.degradations.chain import PlannedFault, apply_chain
+from finevq.datasets.degradations.chain import PlannedFault
 from finevq.datasets.degradations.footage import Footage
 from finevq.datasets.sources import probe_clip, read_window
 from finevq.errors import FineVQError

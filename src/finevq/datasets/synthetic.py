@@ -24,12 +24,10 @@ import cv2
 import numpy as np
 
 from finevq.datasets.camera import film, handheld_path
+from finevq.datasets.degradations.applying import DegradedClip, apply_chain, moved_reference
 from finevq.datasets.degradations.chain import (
-    DegradedClip,
     PlannedFault,
-    apply_chain,
     draw_chain,
-    moved_reference,
     needs_margin,
     needs_motion,
     with_further_fault,
@@ -56,7 +54,7 @@ logger = logging.getLogger(__name__)
 MANIFEST_NAME = "manifest.jsonl"
 _JOURNAL_NAME = "progress.jsonl"
 _CARD_NAME = "card.json"
-_ENGINE_VERSION = 4
+_ENGINE_VERSION = 5
 """Raised whenever the same seed would give other clips or labels: runs must not be mixed."""
 
 Split = Literal["train", "validation", "test"]
@@ -122,7 +120,8 @@ class SyntheticClip:
     """FFmpeg's encoder name of the delivered stream."""
     seed: int
     chain: tuple[Mapping[str, Any], ...] = field(default=())
-    """attribute, severity and parameters of each fault, in the order of application."""
+    """attribute, severity, parameters of each fault in the order of application, and how much of it
+    the file shows."""
     scene: int | None = None
     """Clips of one number show the same frames; None in a data set without copies."""
 
@@ -416,7 +415,12 @@ def _record(
         "codec": degraded.codec,
         "seed": seed,
         "chain": [
-            {"attribute": f.attribute, "severity": f.severity, "parameters": dict(f.parameters)}
+            {
+                "attribute": f.attribute,
+                "severity": f.severity,
+                "shown": f.shown,
+                "parameters": dict(f.parameters),
+            }
             for f in degraded.faults
         ],
     }

@@ -101,7 +101,20 @@ stills.srcc_severity.items() %}{{ name }} {{ "%.3f"|format(value) }} [true score
 {{ "%.3f"|format(macro_f1_of_always_yes(stills.attributes)) }}).
 
 {{ attribute_table(stills.attributes) }}
-{% endif %}
+{% if stills.flawless_sources %}
+How good a source was before it was degraded is a guess: phone photographs and real clips are dark,
+soft or gaudy as they come, and the labels above say nothing of that. {{ \
+stills.flawless_sources.count }} of these pictures are of {{ stills.flawless_sources.sources }} \
+free photographs without such faults, where the labels are the whole truth:
+
+| dimension | SRCC with score | [overall as dimension] | SRCC with severity | [true score] |
+| --- | ---: | ---: | ---: | ---: |
+{% for name, value in stills.flawless_sources.srcc_mos.items() -%}
+| {{ name }} | {{ "%.3f"|format(value) }} | \
+{{ cell(stills.flawless_sources.floor_overall_as_dimension, name) }} | \
+{{ cell(stills.flawless_sources.srcc_severity, name) }} | \
+{{ cell(stills.flawless_sources.ceiling_of_severity, name) }} |
+{% endfor %}{% endif %}{% endif %}
 Expected calibration error after temperatures: {% for name, value in \
 test.calibration_error.items() %}{{ name }} {{ "%.3f"|format(value) }}{{ ", " if not loop.last }}\
 {% endfor %}.

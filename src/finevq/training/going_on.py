@@ -28,6 +28,16 @@ from finevq.vocabulary import DIMENSIONS, Dimension
 _log = logging.getLogger(__name__)
 _OWN_SHARE = 0.5
 """Of a score other than overall. Overall was learnt from people's opinions, and those are few."""
+_NEEDED = (
+    "image_encoder.",
+    "motion_encoder.",
+    "motion_projector.",
+    "language_model.",
+    "score_head.",
+)
+"""What ratings are read from, beside projectors of the views and the summary. With fresh weights in
+them the earlier model would say nothing but noise, and the new one would learn that. The layers of
+colours and of names came later; they begin by adding nothing to ratings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,8 @@ def take_over(model: FineVQ, folder: Path) -> Earlier:
 
     Raises:
         CheckpointError: the folder holds no readable weights.
-        TrainingError: it is no nano with the same encoders and the same vocabulary.
+        TrainingError: it lacks something that ratings are read from: other encoders, another
+            vocabulary, no summary tokens (versions before 3).
     """
     weights = open_weights(folder)
     state = model.state_dict()
@@ -58,14 +69,16 @@ def take_over(model: FineVQ, folder: Path) -> Earlier:
         for name, tensor in state.items()
         if weights.shapes.get(name) == tuple(tensor.shape)
     }
-    needed = ("image_encoder.", "motion_encoder.", "language_model.model.embed_tokens.")
     trained = {name for name, _ in model.named_parameters()}
+    of_pictures = range(len(model.config.video.views) + 1)  # a projector a view, the summary's
+    needed = (*_NEEDED, *(f"image_projectors.{number}." for number in of_pictures))
     lacking = sorted(name for name in trained - shared.keys() if name.startswith(needed))
     if lacking:
         first = lacking[0]
         raise TrainingError(
             f"{folder} does not fit: it has no {first} of shape {tuple(state[first].shape)} "
-            f"({len(lacking)} tensors in all); training goes on from a nano with the same encoders"
+            f"({len(lacking)} tensors in all); training goes on from a nano of "
+            "version 3 or later, with the same encoders"
         )
     with torch.no_grad():
         for name, tensor in shared.items():

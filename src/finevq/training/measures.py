@@ -4,6 +4,7 @@ Each number stands beside the floor that a model without eyes would reach.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,13 @@ from finevq.records import Calibration
 from finevq.training.lessons import is_present
 from finevq.training.predictions import Predictions
 from finevq.training.samples import TrainingSample
-from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dimension
+from finevq.vocabulary import (
+    ALL_ATTRIBUTES,
+    DIMENSIONS,
+    FAULT_DIMENSIONS,
+    PICTURE_DIMENSIONS,
+    Dimension,
+)
 
 _MIN_PRESENT = 5
 """Attributes seen less often in a set are left out of its averages: chance rules them."""
@@ -181,6 +188,42 @@ def score_as_severity(samples: Sequence[TrainingSample]) -> dict[str, float]:
     Most samples have severity 0 and are tied; their MOS still differ by source and other faults.
     """
     return _against_severity(lambda dimension: _mos(samples, dimension), samples)
+
+
+def flawless_source_measures(
+    predictions: Predictions, samples: Sequence[TrainingSample]
+) -> dict[str, Any]:
+    """Return what correlates with what among pictures of sources without a fault of their own.
+
+    Their labels are the whole truth. Other sources are phone photographs and real clips, which are
+    dark, soft or gaudy as they come, and no label of a dimension knows that.
+
+    Args:
+        predictions: Of ratings, at least.
+        samples: Single pictures: faults of time are left out.
+
+    Returns:
+        Empty where there are no such pictures.
+    """
+    rows = [row for row, sample in enumerate(samples) if sample.source_quality == 1.0]
+    if not rows:
+        return {}
+    chosen = [samples[row] for row in rows]
+
+    def scores_of(dimension: Dimension) -> NDArray[np.float64]:
+        return predictions.scores_of(questions.rating(dimension))[rows]
+
+    floor = overall_as_dimension(chosen)
+    return {
+        "count": len(chosen),
+        "sources": len({sample.group for sample in chosen}),
+        "srcc_mos": {str(d): srcc(scores_of(d), _mos(chosen, d)) for d in PICTURE_DIMENSIONS},
+        "floor_overall_as_dimension": {
+            name: value for name, value in floor.items() if name in PICTURE_DIMENSIONS
+        },
+        "srcc_severity": _against_severity(scores_of, chosen),
+        "ceiling_of_severity": score_as_severity(chosen),
+    }
 
 
 def _against_severity(

@@ -543,6 +543,7 @@ def _release(
             "srcc_severity": measures.severity_correlations(on_stills, still_samples),
             "ceiling_of_severity": measures.score_as_severity(still_samples),
             "attributes": measures.attribute_measures(on_stills, still_samples, calibration),
+            "flawless_sources": measures.flawless_source_measures(on_stills, still_samples),
         }
     if ("test", True) in sets:
         photographs = sets["test", True]

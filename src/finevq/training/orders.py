@@ -1,6 +1,7 @@
 """Orders that are certain without any score: more of the same fault, on the same source.
 
-Whatever people would say of a picture, they would say no better of it with a further fault.
+Whatever people would say of a picture, they would say no better of it with a further fault, unless
+that one hides an earlier one: noise may do a clip less harm once it is blurred.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, FAULT_DIMENSIONS, Dime
 
 CLEARLY_WORSE = 0.2
 """Difference of severity that everybody sees."""
+_UNNOTICED = 0.05
+"""Difference of severity that nobody sees: a further fault hides a little of the earlier ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ def worse_of_same_source(samples: Sequence[TrainingSample]) -> dict[int, list[in
         samples: With known severities.
 
     Returns:
-        Row -> rows with no fault weaker, and one dimension at least `CLEARLY_WORSE` more severe.
+        Row -> rows with no fault noticeably weaker, and one dimension at least `CLEARLY_WORSE` more
+        severe.
     """
     by_source: dict[str, list[int]] = {}
     for row, sample in enumerate(samples):
@@ -68,7 +72,7 @@ def worse_of_same_source(samples: Sequence[TrainingSample]) -> dict[int, list[in
         faults = np.array([_fault_vector(samples[row]) for row in rows])
         dimensions = np.array([_dimension_vector(samples[row]) for row in rows])
         for place, row in enumerate(rows):
-            no_weaker = (faults >= faults[place]).all(axis=1)
+            no_weaker = (faults >= faults[place] - _UNNOTICED).all(axis=1)
             is_clear = (dimensions - dimensions[place]).max(axis=1) >= CLEARLY_WORSE
             worse = np.flatnonzero(no_weaker & is_clear)
             if len(worse):

@@ -8,14 +8,13 @@ import pytest
 
 from finevq.datasets.camera import film, filtered_noise, handheld_path
 from finevq.datasets.degradations import codecs
+from finevq.datasets.degradations.applying import apply_chain, moved_reference
 from finevq.datasets.degradations.blur import disk_kernel
 from finevq.datasets.degradations.catalogue import FAULTS, CodecFault, PixelFault, Stage
 from finevq.datasets.degradations.chain import (
     FINEVD_ATTRIBUTE_COUNTS,
     PlannedFault,
-    apply_chain,
     draw_chain,
-    moved_reference,
     needs_margin,
 )
 from finevq.datasets.degradations.footage import Footage, ramp
@@ -158,6 +157,56 @@ def test_saturation_of_a_gray_scene_is_hardly_labelled(clean):
     gray = np.repeat(clean[..., 1:2], 3, axis=-1)
     assert degraded(gray, "low saturation", 0.8)[1].severities["low saturation"] < 0.1
     assert degraded(clean, "low saturation", 0.8)[1].severities["low saturation"] == 0.8
+
+
+def shown(clean, *faults, crf=6.0):
+    """Severities of a chain of (attribute, severity)."""
+    chain = [PlannedFault(name, severity, 5) for name, severity in faults]
+    return apply_chain(Footage(clean.copy(), FPS), chain, crf).severities
+
+
+def test_a_fault_alone_is_labelled_as_planned(clean):
+    assert shown(clean, ("gaussian noise", 0.5))["gaussian noise"] == 0.5
+
+
+@pytest.mark.parametrize(
+    "later", [("resolution blur", 0.8), ("compression blur", 0.9), ("compression artifact", 0.9)]
+)
+def test_grain_that_a_later_fault_takes_away_is_not_labelled(clean, later):
+    severities = shown(clean, ("gaussian noise", 0.4), later)
+    assert severities["gaussian noise"] < 0.2
+    assert severities[later[0]] == later[1]
+
+
+def test_a_later_fault_hides_the_more_the_worse_it_is(clean):
+    left = [
+        shown(clean, ("gaussian noise", 0.5), ("resolution blur", severity))["gaussian noise"]
+        for severity in (0.1, 0.3, 0.6, 0.9)
+    ]
+    assert left == sorted(left, reverse=True)
+    assert left[0] > 0.3
+    assert left[-1] < 0.15
+
+
+def test_what_is_added_on_top_hides_nothing(clean):
+    severities = shown(clean, ("camera blur", 0.6), ("gaussian noise", 0.3))
+    assert severities["camera blur"] == pytest.approx(0.6, abs=0.02)
+    assert severities["gaussian noise"] == 0.3
+
+
+def test_faults_of_time_hide_nothing_and_are_not_hidden(clean):
+    faults = (("gaussian noise", 0.4), ("stutter", 0.8), ("compression artifact", 0.9))
+    severities = shown(clean, *faults)
+    assert severities["stutter"] == shown(clean, ("stutter", 0.8))["stutter"]
+    without = shown(clean, faults[0], faults[2])
+    assert severities["gaussian noise"] == without["gaussian noise"]
+
+
+def test_storing_a_clip_as_everyday_video_hides_grain_too(clean):
+    near_lossless = shown(clean, ("gaussian noise", 0.3), crf=12.0)
+    everyday = shown(clean, ("gaussian noise", 0.3), crf=26.0)
+    assert near_lossless["gaussian noise"] == 0.3
+    assert everyday["gaussian noise"] < 0.3
 
 
 def test_shake_crops_the_margin_it_was_given(picture):

@@ -1,18 +1,29 @@
 """What a model says before it learns on has a share in what it learns."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from finevq.datasets.degradations.labels import label_clip
+from finevq.errors import TrainingError
 from finevq.model.finevq import FineVQ
 from finevq.model.image_encoder import EfficientNetEncoder
 from finevq.model.presets import nano
 from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.tokenizer import train_tokenizer
 from finevq.training.encoded import EncodedSet
-from finevq.training.going_on import own_ratings, with_ratings
+from finevq.training.going_on import own_ratings, take_over, with_ratings
 from finevq.training.samples import TrainingSample
 from finevq.vocabulary import DIMENSIONS, Dimension
+
+
+def fresh() -> FineVQ:
+    tokenizer = NanoPrompter(train_tokenizer())
+    return FineVQ(
+        nano(vocabulary_size=tokenizer.vocabulary_size, context_token_id=tokenizer.context_id)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +40,7 @@ def data() -> EncodedSet:
 def test_scores_move_half_way_overall_all_the_way_and_color_to_its_own_reader(data: EncodedSet):
     prompter = NanoPrompter(train_tokenizer())
     torch.manual_seed(0)
-    model = FineVQ(
-        nano(vocabulary_size=prompter.vocabulary_size, context_token_id=prompter.context_id)
-    ).eval()
+    model = fresh().eval()
     with torch.no_grad():  # whatever it sees, it says 70
         model.score_head.fc3.weight.zero_()
         model.score_head.fc3.bias.fill_(0.7)
@@ -48,3 +57,24 @@ def test_scores_move_half_way_overall_all_the_way_and_color_to_its_own_reader(da
     plain, _ = with_ratings(data, said_before, None).samples
     color = Dimension.COLOR
     assert plain.mos[color] == pytest.approx((before[color] + 70.0) / 2, abs=1e-3)
+
+
+def saved(model: FineVQ, folder: Path, *, without: str) -> Path:
+    """Save a model's weights as one that never had some of them."""
+    kept = {k: v for k, v in model.state_dict().items() if not k.startswith(without)}
+    save_file({k: v.clone() for k, v in kept.items()}, folder / "model.safetensors")
+    return folder
+
+
+def test_an_earlier_model_may_lack_what_begins_by_adding_nothing(tmp_path: Path):
+    model = fresh()
+    named = f"image_projectors.{len(model.image_projectors) - 1}."
+    earlier = take_over(fresh(), saved(model, tmp_path, without=named))
+    assert not any(name.startswith(named) for name in earlier.names)
+
+
+@pytest.mark.parametrize("lacking", ["image_projectors.2.", "score_head."])
+def test_an_earlier_model_that_cannot_rate_is_refused(tmp_path: Path, lacking: str):
+    folder = saved(fresh(), tmp_path, without=lacking)
+    with pytest.raises(TrainingError, match=f"no {lacking}.* version 3 or later"):
+        take_over(fresh(), folder)

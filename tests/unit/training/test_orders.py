@@ -43,3 +43,11 @@ def test_copies_of_one_scene_are_compared_with_each_other_only():
         sample("a", "second", camera_blur=0.9),
     ]
     assert worse_of_same_source(samples) == {1: [2]}
+
+
+def test_a_further_fault_that_hides_an_earlier_one_is_not_surely_worse():
+    noisy = sample("a", "scene", gaussian_noise=0.5)
+    smoothed = sample("a", "scene", gaussian_noise=0.2, gaussian_blur=0.4)
+    hardly_changed = sample("a", "scene", gaussian_noise=0.48, gaussian_blur=0.4)
+    assert worse_of_same_source([noisy, smoothed]) == {}
+    assert worse_of_same_source([noisy, hardly_changed]) == {0: [1]}

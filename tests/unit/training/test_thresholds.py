@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from finevq.training.calibrate import fit_thresholds
 from finevq.training.lessons import all_questions
 from finevq.training.measures import (
     attribute_separation,
+    flawless_source_measures,
     score_as_severity,
     severity_correlations,
 )
@@ -66,6 +69,28 @@ def test_severity_is_compared_where_a_dimension_has_faults(samples: list[Trainin
     predictions = _predictions({})
     assert severity_correlations(predictions, samples) == {"blur": pytest.approx(1.0)}
     assert score_as_severity(samples) == {"blur": pytest.approx(1.0)}
+
+
+def test_of_flawless_sources_the_others_do_not_count(samples: list[TrainingSample]):
+    flawed = [
+        replace(
+            sample,
+            mos=dict.fromkeys(DIMENSIONS, sample.mos[Dimension.BLUR]),
+            source_quality=0.7 if index % 2 else 1.0,
+        )
+        for index, sample in enumerate(samples)
+    ]
+    predictions = _predictions({})
+    right = np.linspace(70, 20, COUNT)
+    said = np.where(np.arange(COUNT) % 2, right[::-1], right)  # wrong about every flawed one
+    predictions = replace(predictions, scores=np.tile(said[:, None], predictions.scores.shape[1]))
+    numbers = flawless_source_measures(predictions, flawed)
+    assert numbers["count"] == COUNT // 2
+    assert numbers["sources"] == 1
+    assert numbers["srcc_severity"] == {"blur": pytest.approx(1.0)}
+    assert numbers["srcc_mos"]["blur"] == pytest.approx(1.0)
+    assert "temporal" not in numbers["floor_overall_as_dimension"]
+    assert flawless_source_measures(predictions, [flawed[1]]) == {}
 
 
 def test_a_part_of_the_answers_is_the_answers_of_those_samples():

@@ -1,16 +1,12 @@
-"""Chains of faults: which ones a clip gets, how strong, and their application in physical order."""
+"""Chains of faults: which ones a clip gets, how strong, and in which order."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from finevq.datasets.degradations import codecs
-from finevq.datasets.degradations.catalogue import FAULTS, CodecFault, PixelFault
-from finevq.datasets.degradations.codecs import NEAR_LOSSLESS, Encoding
-from finevq.datasets.degradations.footage import Footage, Frames, Outcome, Parameter
-from finevq.datasets.degradations.temporal import MOVES_FRAMES
+from finevq.datasets.degradations.catalogue import FAULTS, CodecFault
 from finevq.vocabulary import ATTRIBUTES, FAULT_DIMENSIONS, Dimension, dimension_of
 
 FINEVD_DIMENSION_SHARES: Mapping[Dimension, float] = {
@@ -171,99 +167,6 @@ def _mixture(weights: list[float] | list[int], balance: float) -> npt.NDArray[np
     shares = shares / shares.sum()
     mixed: npt.NDArray[np.float64] = balance / len(shares) + (1 - balance) * shares
     return mixed
-
-
-@dataclass(frozen=True, slots=True)
-class AppliedFault:
-    """One fault of a chain as it was done: for the manifest."""
-
-    attribute: str
-    severity: float
-    parameters: Mapping[str, Parameter]
-
-
-@dataclass(frozen=True, slots=True)
-class DegradedClip:
-    """The result of a chain."""
-
-    data: bytes
-    """The MP4 file: the codec's own stream where the chain ends in one."""
-    codec: str
-    faults: tuple[AppliedFault, ...]
-    severities: Mapping[str, float]
-    """All attributes present, side effects included: name -> severity 0..1."""
-    num_frames: int
-    width: int
-    """Pixels."""
-    height: int
-    """Pixels."""
-
-
-def apply_chain(
-    footage: Footage, chain: tuple[PlannedFault, ...], delivery_crf: float = NEAR_LOSSLESS.quality
-) -> DegradedClip:
-    """Run a chain over frames and encode the result.
-
-    Args:
-        footage: Clean frames with the margin of `needs_margin`; overwritten.
-        chain: Faults in physical order.
-        delivery_crf: Quality of the H.264 file of a chain that ends in pixels; above 18 its slight
-            compression is labelled too.
-    """
-    applied = []
-    severities: dict[str, float] = {}
-    carrier = replace(NEAR_LOSSLESS, quality=delivery_crf)
-    deliver: Encoding = carrier
-    for planned in chain:
-        fault = FAULTS[planned.attribute]
-        rng = np.random.default_rng(planned.seed)
-        if isinstance(fault, PixelFault):
-            outcome = fault.apply(footage, planned.severity, rng)
-            footage = outcome.footage
-            parameters, effects = outcome.parameters, outcome.side_effects
-            visible = round(planned.severity * outcome.visibility, 4)
-        else:
-            plan = fault.plan(footage, planned.severity, rng)
-            parameters, effects = plan.parameters, plan.side_effects
-            visible = planned.severity
-            *through, last = plan.encodings
-            for encoding in through if last.is_deliverable else plan.encodings:
-                footage = _transcoded(footage, encoding)
-            if last.is_deliverable:
-                deliver = last
-        applied.append(AppliedFault(planned.attribute, planned.severity, parameters))
-        for name, severity in {**effects, planned.attribute: visible}.items():
-            severities[name] = round(max(severity, severities.get(name, 0.0)), 4)
-    if deliver is carrier:
-        residue = round(codecs.delivery_severity(delivery_crf), 4)
-        if residue > severities.get("compression artifact", 0.0):
-            severities["compression artifact"] = residue
-    return DegradedClip(
-        data=codecs.encode(footage, deliver),
-        codec=deliver.codec,
-        faults=tuple(applied),
-        severities=severities,
-        num_frames=len(footage.frames),
-        width=footage.width,
-        height=footage.height,
-    )
-
-
-def _transcoded(footage: Footage, encoding: Encoding) -> Footage:
-    data = codecs.encode(footage, encoding)
-    frames = codecs.decode(data, (footage.width, footage.height))
-    return footage.with_frames(frames[: len(footage.frames)])
-
-
-def moved_reference(footage: Footage, chain: tuple[PlannedFault, ...]) -> Frames:
-    """Return the clean frames where and when the chain shows them: VMAF's reference."""
-    for planned in chain:
-        fault = FAULTS[planned.attribute]
-        if planned.attribute in MOVES_FRAMES and isinstance(fault, PixelFault):
-            rng = np.random.default_rng(planned.seed)
-            outcome: Outcome = fault.apply(footage, planned.severity, rng)
-            footage = outcome.footage
-    return footage.frames
 
 
 _NEEDS_MOTION = frozenset({"stutter", "other temporal", "motion blur"})

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from finevq.datasets.degradations import codecs
-from finevq.datasets.degradations.chain import PlannedFault, apply_chain, needs_margin
+from finevq.datasets.degradations.applying import apply_chain
+from finevq.datasets.degradations.chain import PlannedFault, needs_margin
 from finevq.datasets.degradations.footage import Footage
 from finevq.datasets.degradations.temporal import SHAKE_MARGIN
 from finevq.vocabulary import ALL_ATTRIBUTES, Dimension, dimension_of
