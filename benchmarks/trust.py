@@ -14,7 +14,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ from scipy.stats import spearmanr
 
 import finevq
 from finevq.datasets.degradations.applying import apply_chain
-from finevq.datasets.degradations.catalogue import FAULTS
 from finevq.datasets.degradations.chain import PlannedFault
 from finevq.datasets.degradations.footage import Footage
 from finevq.datasets.sources import probe_clip, read_window
@@ -48,6 +47,8 @@ FAULTS_TRIED = (
     "flicker",
 )
 SEVERITIES = (0.5, 0.9)
+SHOWN_FROM = 0.05
+"""Severity, as the content shows it, below which a copy is none: a gray clip has no saturation."""
 MAX_SHORT_SIDE = 540
 VARIANTS: Mapping[str, Sequence[str]] = {
     "remuxed": ("-c", "copy"),
@@ -92,6 +93,7 @@ def main() -> None:
     result = {
         "clips": [clip.name for clip in clips],
         "monotone": monotone(pairs),
+        "not_falling": not_falling(pairs),
         "stable": stable(changes),
         "ranks": ranks(session, options.clips),
     }
@@ -117,16 +119,22 @@ def real_clips(folder: Path) -> list[Path]:
 
 
 def degraded_pairs(session: Session, clip: Path, folder: Path) -> Iterator[Pair]:
-    """Assess an excerpt and its degraded copies."""
+    """Assess an excerpt and its degraded copies, without those that show nothing of the fault."""
     facts = probe_clip(clip)
     scale = min(1.0, MAX_SHORT_SIDE / min(facts.width, facts.height))
     size = (round(facts.width * scale / 2) * 2, round(facts.height * scale / 2) * 2)
     frames = read_window(clip, 0.0, round(2 * facts.fps), size)
-    before = scores(session, written(folder, Footage(frames.copy(), facts.fps), ()))
+    path = folder / "excerpt.mp4"
+    path.write_bytes(apply_chain(Footage(frames.copy(), facts.fps), ()).data)
+    before = scores(session, path)
     for attribute in FAULTS_TRIED:
         for severity in SEVERITIES:
-            chain = (PlannedFault(attribute, severity, 1),)
-            after = scores(session, written(folder, Footage(frames.copy(), facts.fps), chain))
+            fault = PlannedFault(attribute, severity, 1)
+            degraded = apply_chain(Footage(frames.copy(), facts.fps), (fault,))
+            if degraded.severities[attribute] < SHOWN_FROM:
+                continue
+            path.write_bytes(degraded.data)
+            after = scores(session, path)
             falls = {d: before[d] - after[d] for d in before}
             dimension = dimension_of(attribute)
             others = [v for d, v in falls.items() if d not in {dimension, Dimension.OVERALL}]
@@ -138,14 +146,6 @@ def degraded_pairs(session: Session, clip: Path, folder: Path) -> Iterator[Pair]
                 falls[Dimension.OVERALL],
                 falls[dimension] >= max(others),
             )
-
-
-def written(folder: Path, footage: Footage, chain: tuple[PlannedFault, ...]) -> Path:
-    """Encode an excerpt, degraded or not."""
-    assert all(fault.attribute in FAULTS for fault in chain)
-    path = folder / "excerpt.mp4"
-    path.write_bytes(apply_chain(footage, chain).data)
-    return path
 
 
 def scores(session: Session, path: Path) -> dict[Dimension, float]:
@@ -180,6 +180,16 @@ def monotone(pairs: Sequence[Pair]) -> dict[str, Any]:
 
     table = {name: shares([p for p in pairs if p.attribute == name]) for name in FAULTS_TRIED}
     return {"all": shares(pairs), **table}
+
+
+def not_falling(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    """List the copies whose dimension or overall does not fall, for whoever wants to look at them.
+
+    Not each is a mistake: a dark clip may well gain by more light.
+    """
+    return [
+        asdict(pair) for pair in pairs if pair.fall_of_dimension <= 0 or pair.fall_of_overall <= 0
+    ]
 
 
 def stable(changes: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
