@@ -188,6 +188,16 @@ def test_a_later_fault_hides_the_more_the_worse_it_is(clean):
     assert left[-1] < 0.15
 
 
+def test_a_fault_that_weakens_all_alike_weakens_grain_by_as_much(clean):
+    faults = [PlannedFault("gaussian noise", 0.75, 5), PlannedFault("low contrast", 0.9, 5)]
+    result = apply_chain(Footage(clean.copy(), FPS), faults, 6.0)
+    grain, haze = result.faults
+    assert haze.shown == 1.0
+    assert grain.shown == pytest.approx(haze.parameters["transmission"], abs=0.1)
+    # Half the amplitude is a quarter of the scale of severities less.
+    assert result.severities["gaussian noise"] < 0.75 - 0.2
+
+
 def test_what_is_added_on_top_hides_nothing(clean):
     severities = shown(clean, ("camera blur", 0.6), ("gaussian noise", 0.3))
     assert severities["camera blur"] == pytest.approx(0.6, abs=0.02)
