@@ -49,7 +49,7 @@ nano: $(VENV)/dev
 	$(BIN)/finevq data synthesize $(RUNS)/clips --count 3000 --seed 12 $(NANO_SOURCES)
 	$(BIN)/finevq train nano --config recipes/nano.toml --output $(RUNS)/nano \
 		--set data.human=$(LIVE) --set data.manifest=$(RUNS)/clips/manifest.jsonl \
-		--set data.stills=$(RUNS)/stills/manifest.jsonl \
+		--set 'data.stills=["$(RUNS)/stills/manifest.jsonl"]' \
 		--set data.copies=$(RUNS)/copies/manifest.jsonl --set data.cache=$(RUNS)/features
 
 format: $(VENV)/dev

@@ -14,7 +14,7 @@ from pathlib import Path
 TARGET = Path(__file__).parent.parent / "src/finevq/model/nano"
 MAX_BYTES = 40 * 2**20
 FURTHER = ("README.md", "metrics.json", "SHA256SUMS")
-PATHS = ("manifest", "stills", "copies", "human", "cache")
+PATHS = ("manifest", "copies", "human", "cache")
 
 
 def main(source: str) -> None:
@@ -42,6 +42,8 @@ def configuration(folder: Path) -> str:
     for name in PATHS:
         if values["data"].get(name):
             values["data"][name] = Path(values["data"][name]).name
+    # Several sets have one name each: their folders'.
+    values["data"]["stills"] = [Path(path).parent.name for path in values["data"]["stills"]]
     if values["start"]:
         values["start"] = Path(values["start"]).name
     return json.dumps(values, indent=2) + "\n"

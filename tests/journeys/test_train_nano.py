@@ -71,7 +71,7 @@ def data(tmp_path_factory) -> Path:
 def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tmp_path: Path):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
-        f'[data]\nmanifest = "{data / "clips"}"\nstills = "{data / "stills"}"\n'
+        f'[data]\nmanifest = "{data / "clips"}"\nstills = ["{data / "stills"}"]\n'
         f'copies = "{data / "copies"}"\n'
         f'human = "{data / "human"}"\ncache = "{tmp_path / "features"}"\nworkers = 1\n'
     )

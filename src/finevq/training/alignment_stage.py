@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from finevq.model.finevq import FineVQ
+from finevq.training.annealing import annealed
 from finevq.training.config import AlignmentStageConfig
 from finevq.training.encoded import EncodedSet, corrupted
 from finevq.training.lessons import share_who_see
@@ -79,13 +80,7 @@ def train_alignment(
     torch.manual_seed(seed)
     readers = _Readers(model)
     trained = nn.ModuleList([model.image_projectors, model.motion_projector, readers])
-    optimizer = torch.optim.AdamW(
-        trained.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
-    steps = config.epochs * -(-len(clips) // config.batch_size)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=max(steps, 2), pct_start=0.15
-    )
+    optimizer, scheduler = annealed(trained.parameters(), config, len(clips), warm_up=0.15)
     pairs = CertainPairs.among(clips.samples)
     progress = EpochState(state, {"model": trained, "optimizer": optimizer, "rate": scheduler})
     for epoch in range(progress.restore(), config.epochs):

@@ -10,9 +10,10 @@ class DataConfig:
 
     manifest: Path
     """manifest.jsonl of `finevq data synthesize`: clips with known degradations."""
-    stills: Path | None = None
-    """manifest.jsonl of `finevq data synthesize --stills`, for the image encoder. None: the encoder
-    keeps its ImageNet weights."""
+    stills: tuple[Path, ...] = ()
+    """manifest.jsonl of each `finevq data synthesize --stills`, for the image encoder and all
+    behind it; sets of further sources join the first. None: the encoder keeps its ImageNet
+    weights."""
     copies: Path | None = None
     """manifest.jsonl of `finevq data synthesize --stills --copies N`: pictures beside further
     degraded copies of themselves, whose order is certain. None: without."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from finevq.model.finevq import FineVQ
 from finevq.prompts import questions
 from finevq.prompts.prompter import NanoPrompter
+from finevq.training.annealing import annealed
 from finevq.training.config import HeadStageConfig
 from finevq.training.encoded import EncodedSet
 from finevq.training.losses import correlation_loss, order_loss, score_loss
@@ -61,13 +62,7 @@ def train_head(
     mos = torch.tensor([[sample.mos[name] for name in DIMENSIONS] for sample in chosen])
     pairs = CertainPairs.among(chosen)
     head = model.score_head
-    optimizer = torch.optim.AdamW(
-        head.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
-    steps = config.epochs * -(-len(mos) // config.batch_size)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=max(steps, 2), pct_start=0.1
-    )
+    optimizer, scheduler = annealed(head.parameters(), config, len(mos), warm_up=0.1)
     for epoch in range(config.epochs):
         losses = []
         for rows in torch.randperm(len(mos), generator=generator).split(config.batch_size):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from finevq.model.finevq import FineVQ
+from finevq.training.annealing import annealed
 from finevq.training.config import MotionStageConfig
 from finevq.training.features import Features
 from finevq.training.losses import correlation_loss, score_loss
@@ -52,13 +53,7 @@ def train_motion(
         nn.Linear(64, len(_FAULTS) + 1),
     )
     trained = nn.ModuleList([model.motion_encoder, head])
-    optimizer = torch.optim.AdamW(
-        trained.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
-    steps = config.epochs * ((len(data) + config.batch_size - 1) // config.batch_size)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=max(steps, 2), pct_start=0.1
-    )
+    optimizer, scheduler = annealed(trained.parameters(), config, len(data), warm_up=0.1)
     progress = EpochState(state, {"model": trained, "optimizer": optimizer, "rate": scheduler})
     for epoch in range(progress.restore(), config.epochs):
         trained.train()

@@ -233,7 +233,7 @@ def _teach_encoder(
     Returns:
         Validation numbers, round by round, of each pass.
     """
-    if config.data.stills is None:
+    if not config.data.stills:
         _log.warning("no stills (data.stills): the image encoder keeps its ImageNet weights")
         return {}
     stills = taught_samples(config.data.stills, config)
@@ -244,7 +244,8 @@ def _teach_encoder(
     clips = still_set(stills, "train", first.crops)
     validation_clips = still_set(stills, "validation", first.crops)
     if clips is None or validation_clips is None:
-        raise DatasetError(f"{config.data.stills} has no picture in train or in validation")
+        shown = ", ".join(map(str, config.data.stills))
+        raise DatasetError(f"{shown}: no picture in train or in validation")
     sets = StillSets(
         clips=clips,
         photographs=still_set(photographs, "train", first.human_crops),
@@ -406,7 +407,7 @@ class _Data:
 
 def _read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) -> _Data:
     store = FeatureStore(config.data.cache, model.config, _frozen_encoder(model), settings)
-    clips = taught_samples(config.data.manifest, config)
+    clips = taught_samples([config.data.manifest], config)
     kept_clips = [sample for sample in clips if sample.split == "train"][: config.data.max_clips]
     clips = kept_clips + [sample for sample in clips if sample.split != "train"]
     photographs = without_held_out_sources(human_samples(config), clips)
@@ -415,7 +416,8 @@ def _read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) ->
     entries = _with_features(store, clips, config, mirrored=False)
     entries += _with_features(store, photographs, config, mirrored=True)
     encoded = partial(_encoded_stills, model=model, store=store, config=config, settings=settings)
-    copies = encoded(config.data.copies, splits=("train",))
+    copies_of = [] if config.data.copies is None else [config.data.copies]
+    copies = encoded(copies_of, splits=("train",))
     data = _Data(entries, encoded(config.data.stills), copies.get("train"))
     for split in ("train", "validation", "test"):
         if not data.rows(split, human=False):
@@ -424,7 +426,7 @@ def _read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) ->
 
 
 def _encoded_stills(
-    manifest: Path | None,
+    manifests: Sequence[Path],
     *,
     splits: Sequence[Split] = _SPLITS,
     model: FineVQ,
@@ -432,9 +434,7 @@ def _encoded_stills(
     config: NanoTrainingConfig,
     settings: Settings,
 ) -> dict[Split, EncodedStills]:
-    if manifest is None:
-        return {}
-    samples = taught_samples(manifest, config)
+    samples = taught_samples(manifests, config)
     encoded = {}
     for split in splits:
         stills = _still_set(model, samples, split, config.encoder.crops, config, settings)

@@ -59,16 +59,19 @@ def human_samples(config: NanoTrainingConfig) -> list[TrainingSample]:
     return samples
 
 
-def taught_samples(manifest: Path, config: NanoTrainingConfig) -> list[TrainingSample]:
-    """Read degraded clips, without training clips made from photographs of held-out folds.
+def taught_samples(manifests: Sequence[Path], config: NanoTrainingConfig) -> list[TrainingSample]:
+    """Read one or several sets of degraded clips, without what may not be learnt from.
+
+    Those are training clips made from photographs of held-out folds.
 
     `finevq data synthesize --rated-folds` need not make such; this is for other folds than it
     was told, as in a cross-validation.
 
     Raises:
-        DatasetError: the manifest or the photographs cannot be read.
+        DatasetError: a manifest or the photographs cannot be read.
     """
-    return without_held_out_sources(synthetic_samples(manifest), human_samples(config))
+    samples = [sample for manifest in manifests for sample in synthetic_samples(manifest)]
+    return without_held_out_sources(samples, human_samples(config))
 
 
 def without_held_out_sources(

@@ -83,12 +83,32 @@ def test_degraded_photographs_of_held_out_folds_teach_nothing(tmp_path: Path, te
     config = NanoTrainingConfig(data=folds)
     held_out = {sample.group for sample in human_samples(config) if sample.split != "train"}
     assert 5 < len(held_out) < 30
-    taught = {clip.group for clip in taught_samples(manifest, config) if clip.split == "train"}
+    taught = {clip.group for clip in taught_samples([manifest], config) if clip.split == "train"}
     assert taught == {f"live/{name}" for name, split in splits.items() if split == "train"} - {
         f"live/{name}" for name in held_out
     }
-    judged = [clip for clip in taught_samples(manifest, config) if clip.split == "test"]
+    judged = [clip for clip in taught_samples([manifest], config) if clip.split == "test"]
     assert len(judged) == 4
+
+
+def test_several_sets_are_one_and_what_is_held_out_is_left_out_of_each(tmp_path: Path):
+    (tmp_path / "images").mkdir()
+    names = [f"{number}.jpg" for number in range(10)]
+    for name in names:
+        (tmp_path / "images" / name).touch()
+    (tmp_path / "mos.csv").write_text("\n".join(["image,mos", *(f"{name},50" for name in names)]))
+    manifests = []
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        manifests.append(tmp_path / folder / "manifest.jsonl")
+        records = [_record(f"{folder}/{name}", "train") for name in (*names, "wall.jpg")]
+        manifests[-1].write_text("".join(records))
+    config = NanoTrainingConfig(data=DataConfig(manifest=manifests[0], human=tmp_path))
+    held_out = {sample.group for sample in human_samples(config) if sample.split != "train"}
+    assert held_out
+    kept = [name for name in (*names, "wall.jpg") if name not in held_out]
+    groups = [sample.group for sample in taught_samples(manifests, config)]
+    assert groups == [f"{folder}/{name}" for folder in ("first", "second") for name in kept]
 
 
 def _record(source: str, split: str) -> str:
