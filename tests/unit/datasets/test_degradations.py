@@ -188,14 +188,18 @@ def test_a_later_fault_hides_the_more_the_worse_it_is(clean):
     assert left[-1] < 0.15
 
 
-def test_a_fault_that_weakens_all_alike_weakens_grain_by_as_much(clean):
-    faults = [PlannedFault("gaussian noise", 0.75, 5), PlannedFault("low contrast", 0.9, 5)]
-    result = apply_chain(Footage(clean.copy(), FPS), faults, 6.0)
-    grain, haze = result.faults
-    assert haze.shown == 1.0
-    assert grain.shown == pytest.approx(haze.parameters["transmission"], abs=0.1)
-    # Half the amplitude is a quarter of the scale of severities less.
-    assert result.severities["gaussian noise"] < 0.75 - 0.2
+@pytest.mark.parametrize("curve", ["low contrast", "underexposure", "low saturation"])
+def test_what_weakens_picture_and_fault_alike_hides_nothing(clean, curve):
+    for fault in ("camera blur", "gaussian noise"):
+        severities = shown(clean, (fault, 0.6), (curve, 0.8))
+        assert severities[fault] == pytest.approx(0.6, abs=0.001)
+    # Nor is a fault of color hidden by the loss of detail.
+    assert shown(clean, (curve, 0.8), ("compression blur", 0.9))[curve] == 0.8
+
+
+def test_a_dark_picture_does_not_keep_a_codec_from_hiding_grain(clean):
+    dark = shown(clean, ("gaussian noise", 0.5), ("underexposure", 0.6), ("compression blur", 0.9))
+    assert dark["gaussian noise"] < 0.2
 
 
 def test_what_is_added_on_top_hides_nothing(clean):

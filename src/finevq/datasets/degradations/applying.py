@@ -152,8 +152,9 @@ def _shares_shown(
     """Return, for each fault, how much of the difference it made is left in the end, 0..1.
 
     The chain runs with the fault and without it, and the difference in the end is compared with the
-    difference right after the fault. Faults of time move or repeat frames and hide nothing, so they
-    neither lose a share nor take one.
+    difference that it makes where nothing but faults of color come after it: those weaken the
+    picture as much as the fault, so a dark blurred picture is no less blurred. Faults of time move
+    or repeat frames and hide nothing. Neither kind loses a share itself.
 
     Args:
         excerpt: A few clean frames.
@@ -164,24 +165,24 @@ def _shares_shown(
     shares = dict.fromkeys(chain, 1.0)
     states = [excerpt]
     for planned in pictures:
-        states.append(_shown(_step(_copied(states[-1]), planned)))
+        states.append(_after(states[-1], [planned]))
     end = _shown_as_file(states[-1], pictures, carrier)
     for place, planned in enumerate(pictures):
         rest = pictures[place + 1 :]
-        if not rest and not _is_changed_by_storing(pictures, carrier):
-            continue  # nothing comes after it
-        without = _copied(states[place])
-        for later in rest:
-            without = _shown(_step(without, later))
-        left = _difference(end, _shown_as_file(without, rest, carrier))
-        made = _difference(states[place + 1], states[place])
+        curves = [later for later in rest if _is_of_color(later)]
+        is_hidden = len(curves) < len(rest) or _is_changed_by_storing(pictures, carrier)
+        if _is_of_color(planned) or not is_hidden:
+            continue
+        before, after = states[place], states[place + 1]
+        left = _difference(end, _shown_as_file(_after(before, rest), rest, carrier))
+        made = _difference(_after(after, curves), _after(before, curves))
         if made.any():
             shares[planned] = round(_amplitude_left(made, left), 3)
     return tuple(shares[planned] for planned in chain)
 
 
 def _amplitude_left(made: _Difference, left: _Difference) -> float:
-    """Return the amplitude of a difference in the end as a share of that right after the fault.
+    """Return the amplitude that is left of a difference, as a share of what was made.
 
     What is left holds what later faults kept of it, and chaos: a codec decides otherwise on two
     slightly different pictures, which does not look like the fault. The projection on what was made
@@ -192,6 +193,18 @@ def _amplitude_left(made: _Difference, left: _Difference) -> float:
     energy = float(np.vdot(made, made))
     kept = max(0.0, float(np.vdot(left, made)) / energy)
     return min(1.0, float(np.sqrt(kept)), float(np.sqrt(float(np.vdot(left, left)) / energy)))
+
+
+def _is_of_color(planned: PlannedFault) -> bool:
+    return dimension_of(planned.attribute) is Dimension.COLOR
+
+
+def _after(footage: Footage, chain: Sequence[PlannedFault]) -> Footage:
+    """Return what a player shows after some faults; the frames given stay as they are."""
+    footage = _copied(footage)
+    for planned in chain:
+        footage = _shown(_step(footage, planned))
+    return footage
 
 
 def _copied(footage: Footage) -> Footage:
