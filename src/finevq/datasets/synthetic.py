@@ -78,7 +78,8 @@ class SynthesisConfig:
     """Clips of three frames without faults of time: many pictures for little work."""
     copies: int = 0
     """Further degraded copies of each clip: the same frames with one more fault, so that which of
-    two is worse is certain. They count as clips; each clip is followed by its copies."""
+    two is worse is certain, unless it hides an earlier one. They count as clips; each clip is
+    followed by its copies."""
     workers: int = 1
     """Processes."""
 

@@ -1,34 +1,19 @@
 """AdamW under one cycle of the learning rate: up for a while, then down to nothing."""
 
 from collections.abc import Iterable
-from typing import Protocol
 
 import torch
 from torch import nn
 
-
-class Rates(Protocol):
-    """What a stage's configuration says of its steps."""
-
-    @property
-    def epochs(self) -> int:
-        """Passes over the samples."""
-
-    @property
-    def batch_size(self) -> int:
-        """Samples a step."""
-
-    @property
-    def learning_rate(self) -> float:
-        """Peak."""
-
-    @property
-    def weight_decay(self) -> float:
-        """Of all parameters alike."""
+from finevq.training.config import AlignmentStageConfig, HeadStageConfig, MotionStageConfig
 
 
 def annealed(
-    parameters: Iterable[nn.Parameter], config: Rates, num_samples: int, *, warm_up: float
+    parameters: Iterable[nn.Parameter],
+    config: AlignmentStageConfig | HeadStageConfig | MotionStageConfig,
+    num_samples: int,
+    *,
+    warm_up: float,
 ) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.OneCycleLR]:
     """Return the optimizer of a stage and the schedule that is to be stepped with it.
 

@@ -105,7 +105,7 @@ stills.srcc_severity.items() %}{{ name }} {{ "%.3f"|format(value) }} [true score
 How good a source was before it was degraded is a guess: phone photographs and real clips are dark,
 soft or gaudy as they come, and the labels above say nothing of that. {{ \
 stills.flawless_sources.count }} of these pictures are of {{ stills.flawless_sources.sources }} \
-free photographs without such faults, where the labels are the whole truth:
+photographs that lack nothing as far as is known, so that the labels are the whole truth:
 
 | dimension | SRCC with score | [overall as dimension] | SRCC with severity | [true score] |
 | --- | ---: | ---: | ---: | ---: |

@@ -12,8 +12,8 @@ class DataConfig:
     """manifest.jsonl of `finevq data synthesize`: clips with known degradations."""
     stills: tuple[Path, ...] = ()
     """manifest.jsonl of each `finevq data synthesize --stills`, for the image encoder and all
-    behind it; sets of further sources join the first. None: the encoder keeps its ImageNet
-    weights."""
+    behind it; sets of further sources join the first. Empty: the encoder keeps its
+    ImageNet weights."""
     copies: Path | None = None
     """manifest.jsonl of `finevq data synthesize --stills --copies N`: pictures beside further
     degraded copies of themselves, whose order is certain. None: without."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from finevq.errors import TrainingError
 from finevq.model import folder as files
@@ -28,16 +28,6 @@ from finevq.vocabulary import DIMENSIONS, Dimension
 _log = logging.getLogger(__name__)
 _OWN_SHARE = 0.5
 """Of a score other than overall. Overall was learnt from people's opinions, and those are few."""
-_NEEDED = (
-    "image_encoder.",
-    "motion_encoder.",
-    "motion_projector.",
-    "language_model.",
-    "score_head.",
-)
-"""What ratings are read from, beside projectors of the views and the summary. With fresh weights in
-them the earlier model would say nothing but noise, and the new one would learn that. The layers of
-colours and of names came later; they begin by adding nothing to ratings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +59,12 @@ def take_over(model: FineVQ, folder: Path) -> Earlier:
         for name, tensor in state.items()
         if weights.shapes.get(name) == tuple(tensor.shape)
     }
-    trained = {name for name, _ in model.named_parameters()}
-    of_pictures = range(len(model.config.video.views) + 1)  # a projector a view, the summary's
-    needed = (*_NEEDED, *(f"image_projectors.{number}." for number in of_pictures))
-    lacking = sorted(name for name in trained - shared.keys() if name.startswith(needed))
+    # These came later and begin by adding nothing to ratings, or are fitted anew. With anything
+    # else fresh, the earlier model would say nothing but noise, and this one would learn that.
+    may_be_new = nn.ModuleList([model.color_projector, model.named_projector, model.opinion_reader])
+    added = set(may_be_new.parameters())
+    new = {name: weight for name, weight in model.named_parameters() if name not in shared}
+    lacking = sorted(name for name, weight in new.items() if weight not in added)
     if lacking:
         first = lacking[0]
         raise TrainingError(
@@ -85,8 +77,7 @@ def take_over(model: FineVQ, folder: Path) -> Earlier:
             state[name].copy_(tensor)
     for encoder in (model.image_encoder, model.motion_encoder):
         encoder.eval().requires_grad_(False)
-    num_new = len(trained - shared.keys())
-    _log.info("%d tensors of %s are kept, %d are new", len(shared), folder, num_new)
+    _log.info("%d tensors of %s are kept, %d are new", len(shared), folder, len(new))
     return Earlier(frozenset(shared), _encoder_passes(folder / files.METRICS_FILE))
 
 

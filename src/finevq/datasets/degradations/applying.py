@@ -163,21 +163,27 @@ def _shares_shown(
     """
     pictures = [p for p in chain if dimension_of(p.attribute) is not Dimension.TEMPORAL]
     shares = dict.fromkeys(chain, 1.0)
+    is_stored_anew = _is_changed_by_storing(pictures, carrier)
+    hidden = [
+        place
+        for place, planned in enumerate(pictures)
+        if not _is_of_color(planned)
+        and (is_stored_anew or not all(map(_is_of_color, pictures[place + 1 :])))
+    ]
+    if not hidden:
+        return tuple(shares[planned] for planned in chain)
     states = [excerpt]
     for planned in pictures:
         states.append(_after(states[-1], [planned]))
     end = _shown_as_file(states[-1], pictures, carrier)
-    for place, planned in enumerate(pictures):
+    for place in hidden:
         rest = pictures[place + 1 :]
         curves = [later for later in rest if _is_of_color(later)]
-        is_hidden = len(curves) < len(rest) or _is_changed_by_storing(pictures, carrier)
-        if _is_of_color(planned) or not is_hidden:
-            continue
         before, after = states[place], states[place + 1]
         left = _difference(end, _shown_as_file(_after(before, rest), rest, carrier))
         made = _difference(_after(after, curves), _after(before, curves))
         if made.any():
-            shares[planned] = round(_amplitude_left(made, left), 3)
+            shares[pictures[place]] = round(_amplitude_left(made, left), 3)
     return tuple(shares[planned] for planned in chain)
 
 
