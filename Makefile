@@ -38,12 +38,13 @@ check: $(VENV)/dev
 	$(BIN)/python -m pytest -n 2 -q -m "not full and not gpu and not slow and not network"
 
 # From the sources to the weights of nano: docs/nano-training.md. CLIPS=folder adds real clips.
-NANO_SOURCES = --sources $(RUNS)/wallpapers --sources $(LIVE)/images \
-	--mos-csv $(LIVE)/mos.csv --rated-folds 2,3,4 --max-height 1080 --workers 2 \
+NANO_SOURCES = --sources $(RUNS)/wallpapers --sources $(RUNS)/drawn --sources $(LIVE)/images \
+	--mos-csv $(LIVE)/mos.csv --rated-folds 2,3,4 --max-height 1080 --gray-share 0.08 --workers 2 \
 	$(if $(CLIPS),--sources $(CLIPS))
 
 nano: $(VENV)/dev
 	$(BIN)/finevq data fetch-wallpapers $(RUNS)/wallpapers
+	$(BIN)/finevq data draw $(RUNS)/drawn --workers 2
 	$(BIN)/finevq data synthesize $(RUNS)/stills --stills --count 16000 --seed 11 $(NANO_SOURCES)
 	$(BIN)/finevq data synthesize $(RUNS)/copies --stills --copies 7 --count 5600 --seed 13 $(NANO_SOURCES)
 	$(BIN)/finevq data synthesize $(RUNS)/clips --count 3000 --seed 12 $(NANO_SOURCES)

@@ -37,6 +37,7 @@ def register(app: typer.Typer) -> None:
     group.command("preview")(preview)
     group.command("sources")(sources)
     group.command("fetch-wallpapers")(fetch_wallpapers)
+    group.command("draw")(draw)
     data_sets.register_on(group)
     app.add_typer(group, name="data")
 
@@ -58,6 +59,9 @@ def synthesize(
     copies: Annotated[
         int, typer.Option(min=0, help="Further degraded copies of each clip, counted as clips.")
     ] = 0,
+    gray_share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of clips shown without color first.")
+    ] = 0.0,
     parquet: Annotated[bool, typer.Option("--parquet", help="Write manifest.parquet too.")] = False,
     preview_file: Annotated[
         Path | None, typer.Option("--preview", help="Draw a contact sheet of the faults (PNG).")
@@ -90,6 +94,7 @@ def synthesize(
         max_short_side=max_height,
         stills=stills,
         copies=copies,
+        gray_share=gray_share,
         workers=workers,
     )
     with Progress(console=Console(stderr=True)) as progress:
@@ -142,6 +147,23 @@ def fetch_wallpapers(
     target = folder or settings.cache_dir.expanduser() / "wallpapers"
     photos = fetch(target, offline=settings.offline)
     print(f"{target}: {len(photos)} photographs")
+
+
+def draw(
+    folder: Annotated[Path, typer.Argument(help="Where the pictures go.")],
+    count: Annotated[int, typer.Option(min=1, help="Number of pictures.")] = 390,
+    seed: Seed = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+) -> None:
+    """Draw flawless pictures to be degraded: cartoons, screens, motion graphics, renderings."""
+    from finevq.datasets.graphics.pictures import write_pictures  # start-up time: OpenCV
+
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("drawing", total=count)
+        paths = write_pictures(
+            folder, count, seed, workers, lambda done: progress.update(task, completed=done)
+        )
+    print(f"{folder}: {len(paths)} pictures")
 
 
 def sources(

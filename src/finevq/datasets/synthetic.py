@@ -80,6 +80,9 @@ class SynthesisConfig:
     """Further degraded copies of each clip: the same frames with one more fault, so that which of
     two is worse is certain, unless it hides an earlier one. They count as clips; each clip is
     followed by its copies."""
+    gray_share: float = 0.0
+    """Share of the clips whose source is shown without any color first, as black-and-white film and
+    night cameras are; that is no fault. 0..1."""
     workers: int = 1
     """Processes."""
 
@@ -125,6 +128,8 @@ class SyntheticClip:
     the file shows."""
     scene: int | None = None
     """Clips of one number show the same frames; None in a data set without copies."""
+    is_gray: bool = False
+    """The source was shown without color before any fault."""
 
 
 def read_manifest(path: Path) -> list[SyntheticClip]:
@@ -231,6 +236,7 @@ def _check_same_run(out: Path, sources: Sequence[Source], config: SynthesisConfi
         "stills": config.stills,
         # Absent where there are none, so that older folders can still be completed.
         **({"copies": config.copies} if config.copies else {}),
+        **({"gray_share": config.gray_share} if config.gray_share else {}),
         "sources": [[source.name, source.quality] for source in sources],
     }
     path = out / "run.json"
@@ -367,6 +373,9 @@ def make_clip(
     if config.copies:
         chain = without_margin(chain)
     source, footage = _drawn_footage(sources, chain, config, rng)
+    # From a generator of its own: the same seeds film the same clips with and without gray ones.
+    is_gray = bool(np.random.default_rng([config.seed, scene, 0]).random() < config.gray_share)
+    footage = _without_color(footage) if is_gray else footage
     crf = _drawn_delivery_crf(rng)
     if copy:
         further = np.random.default_rng([config.seed, scene, copy])
@@ -380,7 +389,16 @@ def make_clip(
     name = f"clips/{index:06d}.mp4"
     _write_atomically(out / name, degraded.data)
     record = _record(index, name, source, footage, degraded, labels, vmaf, config.seed)
+    if is_gray:
+        record["is_gray"] = True
     return {**record, "scene": scene} if config.copies else record
+
+
+def _without_color(footage: Footage) -> Footage:
+    """Show luma alone (ITU-R BT.601, as OpenCV weighs it) in all three channels."""
+    for frame in footage.frames:
+        frame[:] = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)[..., None]
+    return footage
 
 
 def _drawn_delivery_crf(rng: np.random.Generator) -> float:

@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 
 from finevq.model.folder import CARD_FILE, CARD_PICTURES
 from finevq.training.config import NanoTrainingConfig
-from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS
+from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, PICTURE_DIMENSIONS
 
 _TEMPLATE = """\
 # nano, version {{ config.version }}
@@ -105,7 +105,7 @@ stills.srcc_severity.items() %}{{ name }} {{ "%.3f"|format(value) }} [true score
 How good a source was before it was degraded is a guess: phone photographs and real clips are dark,
 soft or gaudy as they come, and the labels above say nothing of that. {{ \
 stills.flawless_sources.count }} of these pictures are of {{ stills.flawless_sources.sources }} \
-photographs that lack nothing as far as is known, so that the labels are the whole truth:
+sources that lack nothing as far as is known, so that the labels are the whole truth:
 
 | dimension | SRCC with score | [overall as dimension] | SRCC with severity | [true score] |
 | --- | ---: | ---: | ---: | ---: |
@@ -114,6 +114,16 @@ photographs that lack nothing as far as is known, so that the labels are the who
 {{ cell(stills.flawless_sources.floor_overall_as_dimension, name) }} | \
 {{ cell(stills.flawless_sources.srcc_severity, name) }} | \
 {{ cell(stills.flawless_sources.ceiling_of_severity, name) }} |
+{% endfor %}{% endif %}{% if stills.sets %}
+SRCC with the score in each data set of pictures by itself, and in brackets what the true overall
+score reaches:
+
+| data set | pictures | sources |{% for name in picture_dimensions %} {{ name }} |{% endfor %}
+| --- | ---: | ---: |{% for name in picture_dimensions %} ---: |{% endfor %}
+{% for name, part in stills.sets.items() -%}
+| {{ name }} | {{ part.count }} | {{ part.sources }} |{% for dimension in picture_dimensions %} \
+{{ cell(part.srcc_mos, dimension) }} [{{ cell(part.floor_overall_as_dimension, dimension) }}] |\
+{% endfor %}
 {% endfor %}{% endif %}{% endif %}
 Expected calibration error after temperatures: {% for name, value in \
 test.calibration_error.items() %}{{ name }} {{ "%.3f"|format(value) }}{{ ", " if not loop.last }}\
@@ -136,7 +146,8 @@ Where it was farthest off, among test clips of sources that may be shown:
 
 - It never saw people rate motion: temporal knows synthetic shake, stutter and flicker only, and how
   far overall falls by them is our rule, not people's.
-- Screen content, animation and heavily edited video are outside what it learnt from.
+- Of screens, games and animation it knows drawings by our own program at best (`finevq data draw`),
+  filmed as photographs are; nothing of the kind was ever rated by people here.
 - Faults between the sampled frames and bursts go unseen.
 - Scores are on FineVD's scale by construction, not by training on FineVD.
 """
@@ -166,6 +177,7 @@ def write_card(
         people=_people,
         test=test,
         dimensions=[str(dimension) for dimension in DIMENSIONS],
+        picture_dimensions=[str(dimension) for dimension in PICTURE_DIMENSIONS],
         accuracies={
             str(name): test["yes_no"][str(name)]["balanced_accuracy"] for name in FAULT_DIMENSIONS
         },

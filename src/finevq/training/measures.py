@@ -4,6 +4,7 @@ Each number stands beside the floor that a model without eyes would reach.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -206,12 +207,36 @@ def flawless_source_measures(
         Empty where there are no such pictures.
     """
     rows = [row for row, sample in enumerate(samples) if sample.source_quality == 1.0]
-    if not rows:
+    return _picture_measures(predictions, samples, rows) if rows else {}
+
+
+def measures_of_sets(
+    predictions: Predictions, samples: Sequence[TrainingSample]
+) -> dict[str, dict[str, Any]]:
+    """Return what correlates with what in each data set of single pictures by itself.
+
+    Args:
+        predictions: Of ratings, at least.
+        samples: Single pictures; a data set is the folder that its manifest lies in.
+
+    Returns:
+        Folder name -> measures; empty where all are of one set.
+    """
+    rows_of: dict[str, list[int]] = {}
+    for row, sample in enumerate(samples):
+        rows_of.setdefault(Path(sample.path).parent.parent.name, []).append(row)
+    if len(rows_of) < 2:
         return {}
+    return {name: _picture_measures(predictions, samples, rows) for name, rows in rows_of.items()}
+
+
+def _picture_measures(
+    predictions: Predictions, samples: Sequence[TrainingSample], rows: Sequence[int]
+) -> dict[str, Any]:
     chosen = [samples[row] for row in rows]
 
     def scores_of(dimension: Dimension) -> NDArray[np.float64]:
-        return predictions.scores_of(questions.rating(dimension))[rows]
+        return predictions.scores_of(questions.rating(dimension))[list(rows)]
 
     floor = overall_as_dimension(chosen)
     return {

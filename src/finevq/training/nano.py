@@ -544,6 +544,7 @@ def _release(
             "ceiling_of_severity": measures.score_as_severity(still_samples),
             "attributes": measures.attribute_measures(on_stills, still_samples, calibration),
             "flawless_sources": measures.flawless_source_measures(on_stills, still_samples),
+            "sets": measures.measures_of_sets(on_stills, still_samples),
         }
     if ("test", True) in sets:
         photographs = sets["test", True]

@@ -2,6 +2,7 @@
 
 import json
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -190,3 +191,29 @@ def test_stills_are_short_and_have_no_faults_of_time(sources, tmp_path):
     assert {clip.num_frames for clip in clips} == {3}
     assert not any(clip.severities[Dimension.TEMPORAL] for clip in clips)
     assert any(clip.chain for clip in clips)
+
+
+def test_gray_sources_have_no_color_and_the_others_stay_as_they_were(sources, tmp_path):
+    synthesize(tmp_path / "color", sources, config(count=8, stills=True))
+    synthesize(tmp_path / "some", sources, config(count=8, stills=True, gray_share=0.5))
+    before, after = read_manifest(tmp_path / "color"), read_manifest(tmp_path / "some")
+    grays = [clip.is_gray for clip in after]
+    assert 0 < sum(grays) < len(grays)
+    assert not any(clip.is_gray for clip in before)
+    for clip, other in zip(before, after, strict=True):
+        if not other.is_gray:
+            assert other.path.read_bytes() == clip.path.read_bytes()
+            assert other.mos == clip.mos
+            continue
+        assert other.attribute_severities.get("low saturation", 0) < 0.05
+        colored = {"other color", "gaussian noise", "other noise", "impulse noise", "moire"}
+        if not any(fault["attribute"] in colored for fault in other.chain):
+            with av.open(str(other.path)) as container:
+                frame = next(container.decode(video=0)).to_ndarray(format="rgb24").astype(int)
+            assert np.ptp(frame, axis=2).max() <= 12
+
+
+def test_another_share_of_gray_sources_is_another_run(sources, tmp_path):
+    synthesize(tmp_path, sources, config(count=1, stills=True))
+    with pytest.raises(DatasetError, match="another seed, engine version, options or sources"):
+        synthesize(tmp_path, sources, config(count=1, stills=True, gray_share=0.5))

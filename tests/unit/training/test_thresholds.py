@@ -10,6 +10,7 @@ from finevq.training.lessons import all_questions
 from finevq.training.measures import (
     attribute_separation,
     flawless_source_measures,
+    measures_of_sets,
     score_as_severity,
     severity_correlations,
 )
@@ -91,6 +92,29 @@ def test_of_flawless_sources_the_others_do_not_count(samples: list[TrainingSampl
     assert numbers["srcc_mos"]["blur"] == pytest.approx(1.0)
     assert "temporal" not in numbers["floor_overall_as_dimension"]
     assert flawless_source_measures(predictions, [flawed[1]]) == {}
+
+
+def test_each_data_set_of_pictures_is_measured_by_itself(samples: list[TrainingSample]):
+    sets = [
+        replace(
+            sample,
+            path=f"runs/{'drawn' if index % 2 else 'stills'}/clips/{index}.mp4",
+            mos=dict.fromkeys(DIMENSIONS, sample.mos[Dimension.BLUR]),
+        )
+        for index, sample in enumerate(samples)
+    ]
+    right = np.linspace(70, 20, COUNT)
+    said = np.where(np.arange(COUNT) % 2, right[::-1], right)  # wrong about every drawn one
+    predictions = _predictions({})
+    predictions = replace(predictions, scores=np.tile(said[:, None], predictions.scores.shape[1]))
+    numbers = measures_of_sets(predictions, sets)
+    assert {name: part["count"] for name, part in numbers.items()} == {
+        "stills": COUNT // 2,
+        "drawn": COUNT // 2,
+    }
+    assert numbers["stills"]["srcc_mos"]["blur"] == pytest.approx(1.0)
+    assert numbers["drawn"]["srcc_mos"]["blur"] < 0
+    assert measures_of_sets(predictions, sets[::2]) == {}
 
 
 def test_a_part_of_the_answers_is_the_answers_of_those_samples():
