@@ -63,6 +63,8 @@ def data(tmp_path_factory) -> Path:
     for name, stills, count in (("clips", False, 16), ("stills", True, 24)):
         config = SynthesisConfig(count=count, seed=3, max_short_side=96, stills=stills)
         synthesize(folder / name, sources, config)
+    gray = SynthesisConfig(count=12, seed=5, max_short_side=96, stills=True, gray_share=1.0)
+    synthesize(folder / "gray", sources, gray)
     copies = SynthesisConfig(count=12, seed=4, max_short_side=96, stills=True, copies=3)
     synthesize(folder / "copies", sources, copies)
     return folder
@@ -71,7 +73,8 @@ def data(tmp_path_factory) -> Path:
 def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tmp_path: Path):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
-        f'[data]\nmanifest = "{data / "clips"}"\nstills = ["{data / "stills"}"]\n'
+        f'[data]\nmanifest = "{data / "clips"}"\n'
+        f'stills = ["{data / "stills"}", "{data / "gray"}"]\n'
         f'copies = "{data / "copies"}"\n'
         f'human = "{data / "human"}"\ncache = "{tmp_path / "features"}"\nworkers = 1\n'
     )
@@ -90,6 +93,9 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     card = (out / "README.md").read_text()
     assert "tiny" in card
     assert "then learnt from the test photographs, too" in card
+    sets = metrics["test_stills"]["sets"]
+    assert {name for name, part in sets.items() if part["count"]} == {"stills", "gray"}
+    assert f"\n| gray | {sets['gray']['count']} |" in card
 
     video = next((data / "clips" / "clips").glob("*.mp4"))
     code, printed, err = finevq("assess", video, "--model", out, "--json")

@@ -29,6 +29,8 @@ Picture: TypeAlias = npt.NDArray[np.uint8]
 NUM_FOLDS = 5
 """Folds of files with people's scores, by a hash of the file name."""
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+DRAWING_SUFFIX = ".drawn.png"
+"""What `finevq data draw` ends its names with; other drawings may be named so, too."""
 CLIP_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".ts", ".y4m"})
 
 SCIKIT_IMAGE_PHOTOS: Mapping[str, str] = {
@@ -47,12 +49,13 @@ class SourceKind(StrEnum):
     """What a source file holds."""
 
     PHOTO = "photo"
+    DRAWING = "drawing"
     CLIP = "clip"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """One clean photograph or clip."""
+    """One clean photograph, drawing or clip."""
 
     name: str
     """Folder name / path below it; the identity."""
@@ -71,7 +74,7 @@ class Source:
         return split_of(self.name)
 
 
-_ASSUMED_QUALITY = {SourceKind.PHOTO: 1.0, SourceKind.CLIP: 0.8}
+_ASSUMED_QUALITY = {SourceKind.PHOTO: 1.0, SourceKind.DRAWING: 1.0, SourceKind.CLIP: 0.8}
 """Where nobody rated the source: photographs shrink to clips, real clips never were clean."""
 
 _FINEVD_OVERALL_PERCENTILES = (
@@ -163,6 +166,8 @@ def _walk(folder: Path, exclude: Sequence[str]) -> Iterator[Source]:
 
 def _kind_of(path: Path) -> SourceKind | None:
     suffix = path.suffix.lower()
+    if path.name.lower().endswith(DRAWING_SUFFIX):
+        return SourceKind.DRAWING
     if suffix in PHOTO_SUFFIXES:
         return SourceKind.PHOTO
     return SourceKind.CLIP if suffix in CLIP_SUFFIXES else None

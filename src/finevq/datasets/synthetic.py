@@ -96,7 +96,7 @@ class SyntheticClip:
     source: str
     """Identity of the source: no source is in two splits."""
     source_kind: str
-    """photo or clip."""
+    """photo, drawing or clip."""
     source_quality: float
     """0..1 before our faults; assumed where not rated."""
     source_is_rated: bool
@@ -468,9 +468,9 @@ def _drawn_footage(
     for _ in range(8):
         source = sources[int(rng.choice(len(sources), p=shares))]
         try:
-            if source.kind is SourceKind.PHOTO:
-                return source, _photo_footage(source, chain, config, rng)
-            return source, _clip_footage(source, config, rng)
+            if source.kind is SourceKind.CLIP:
+                return source, _clip_footage(source, config, rng)
+            return source, _photo_footage(source, chain, config, rng)
         except FineVQError as error:
             logger.warning("%s is left out: %s", source.name, error)
             problem = error
@@ -622,9 +622,9 @@ def write_preview(
     unknown = [name for name in attributes if name not in ALL_ATTRIBUTES]
     if unknown:
         raise DatasetError(f"unknown attribute {unknown[0]!r}; known: {', '.join(ALL_ATTRIBUTES)}")
-    photos = [source for source in sources if source.kind is SourceKind.PHOTO]
+    photos = [source for source in sources if source.kind is not SourceKind.CLIP]
     if not photos:
-        raise DatasetError("the contact sheet needs a photograph among the sources")
+        raise DatasetError("the contact sheet needs a photograph or drawing among the sources")
     if path.suffix.lower() not in {".png", ".jpg", ".webp"}:
         raise DatasetError(f"{path}: the contact sheet is a picture; name it .png, .jpg or .webp")
     rng = np.random.default_rng(seed)

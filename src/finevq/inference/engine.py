@@ -14,6 +14,16 @@ from finevq.video.inputs import Pixels
 
 
 @dataclass(frozen=True, slots=True)
+class Opinion:
+    """What people would probably say overall, read without language."""
+
+    score: float
+    """On the MOS scale."""
+    share: float
+    """What it has of overall, 0..1; the score head has the rest."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prefix:
     """What the language model remembers of a video: keys and values of system and visual tokens."""
 
@@ -23,9 +33,8 @@ class Prefix:
     """Tokens read."""
     named: Any = None
     """Visual tokens that questions show again, in the engine's own form; None without any."""
-    opinion: float | None = None
-    """What people would probably say overall, on the MOS scale, read without language; None where
-    the model has no reader of it."""
+    opinion: Opinion | None = None
+    """None where the model has no reader of it."""
 
 
 @dataclass(frozen=True, slots=True)

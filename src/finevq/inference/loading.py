@@ -95,10 +95,11 @@ def _load_exported(folder: Path, settings: Settings) -> Session:
     config = read_config(folder)
     return Session(
         identity=ModelIdentity(config.name, config.version),
-        engine=OnnxEngine(folder, num_threads=settings.model_threads),
+        engine=OnnxEngine(
+            folder, num_threads=settings.model_threads, opinion_share=config.opinion_share
+        ),
         prompter=NanoPrompter.from_file(folder / TOKENIZER_FILE),
         video=config.video,
-        opinion_share=config.opinion_share,
         calibration=read_calibration(folder),
         free_questions=False,
         settings=settings,

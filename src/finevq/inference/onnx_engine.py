@@ -5,15 +5,16 @@ opinion) and `decoder.onnx` (embedded prefix or token ids, with named tokens, pa
 to logits, scores and new keys and values).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from finevq.errors import CheckpointError
-from finevq.inference.engine import Prefix, Reading
+from finevq.inference.engine import Opinion, Prefix, Reading
 from finevq.model.folder import DECODER_FILE, VIDEO_ENCODER_FILE
 from finevq.video.inputs import Pixels
 
@@ -24,12 +25,13 @@ class OnnxEngine:
     Args:
         folder: Holds both graphs.
         num_threads: Threads of each graph; 0 means one per core.
+        opinion_share: Of the opinion in overall, where the graph does not tell (until version 6).
 
     Raises:
         CheckpointError: a graph is missing or damaged.
     """
 
-    def __init__(self, folder: Path, *, num_threads: int = 0) -> None:
+    def __init__(self, folder: Path, *, num_threads: int = 0, opinion_share: float = 0.0) -> None:
         self._encoder = _open(folder / VIDEO_ENCODER_FILE, num_threads)
         self._decoder = _open(folder / DECODER_FILE, num_threads)
         past = next(item for item in self._decoder.get_inputs() if item.name == "past")
@@ -37,17 +39,23 @@ class OnnxEngine:
         self._num_layers = past.shape[0]
         embeds = next(item for item in self._decoder.get_inputs() if item.name == "embeds")
         self._width = embeds.shape[2]
-        self._has_opinion = any(item.name == "opinion" for item in self._encoder.get_outputs())
+        self._outputs = [item.name for item in self._encoder.get_outputs()]
+        self._opinion_share = opinion_share
 
     def read_video(self, pixels: Pixels) -> Prefix:
         """Read a video once; see `Engine`."""
         feeds = {f"view_{index}": view for index, view in enumerate(pixels.views)}
-        names = ["embeds", "named", *(["opinion"] if self._has_opinion else [])]
-        outputs = self._encoder.run(names, {**feeds, "motion": pixels.motion})
-        embeds, named, *opinions = map(np.asarray, outputs)
+        values = self._encoder.run(self._outputs, {**feeds, "motion": pixels.motion})
+        read = dict(zip(self._outputs, map(np.asarray, values), strict=True))
+        embeds, named = read["embeds"], read["named"]
         _, _, past = self._run(embeds, np.zeros((1, 0), np.int64), named, self._empty_past(1))
-        opinion = float(opinions[0].item()) if opinions else None
-        return Prefix(past, embeds.shape[1], named, opinion)
+        return Prefix(past, embeds.shape[1], named, self._opinion_of(read))
+
+    def _opinion_of(self, read: Mapping[str, NDArray[Any]]) -> Opinion | None:
+        if "opinion" not in read:
+            return None
+        share = read["opinion_share"].item() if "opinion_share" in read else self._opinion_share
+        return Opinion(float(read["opinion"].item()), float(share))
 
     def read_suffixes(
         self, prefix: Prefix, suffixes: Sequence[Sequence[int]], *, num_last: int = 1

@@ -13,7 +13,7 @@ from functools import partial
 from finevq.errors import ModelError, UnsupportedQuestionError
 from finevq.inference.answering import ClosedAnswer, answer_closed
 from finevq.inference.batching import assess_in_order
-from finevq.inference.engine import Engine, Prefix
+from finevq.inference.engine import Engine, Opinion, Prefix
 from finevq.inference.population import Population
 from finevq.inference.thumbnails import encode_thumbnails
 from finevq.prompts import questions, templates
@@ -57,7 +57,6 @@ class Session:
         calibration: Fitted to the weights.
         free_questions: Whether the model was trained to answer questions in any words.
         has_scores: Whether it gives scores; one that does not answers questions alone.
-        opinion_share: Share of overall that its reader of opinions has.
         settings: Limits of reading videos.
     """
 
@@ -71,7 +70,6 @@ class Session:
         calibration: Calibration,
         free_questions: bool,
         has_scores: bool = True,
-        opinion_share: float = 0.0,
         settings: Settings,
     ) -> None:
         self.identity = identity
@@ -81,7 +79,6 @@ class Session:
         self._calibration = calibration
         self._free_questions = free_questions
         self._has_scores = has_scores
-        self._opinion_share = opinion_share
         self._decode: Decode = partial(decode_video, settings=settings)
         if settings.isolate_decoder:
             pool = DecoderPool(settings=settings)
@@ -300,11 +297,12 @@ class Session:
             for answer, score in zip(answers, scores, strict=True)
         ]
 
-    def _joined(self, question: Question, score: float, opinion: float | None) -> float:
+    @staticmethod
+    def _joined(question: Question, score: float, opinion: Opinion | None) -> float:
         """Return what the head reads, joined with the opinion where overall is asked for."""
         if opinion is None or question.dimension is not Dimension.OVERALL:
             return score
-        return (1.0 - self._opinion_share) * score + self._opinion_share * opinion
+        return (1.0 - opinion.share) * score + opinion.share * opinion.score
 
     def _generate(
         self,

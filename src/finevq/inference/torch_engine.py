@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DynamicCache
 
-from finevq.inference.engine import Prefix, Reading
+from finevq.inference.engine import Opinion, Prefix, Reading
 from finevq.model.finevq import FineVQ
 from finevq.video.inputs import Pixels
 
@@ -64,7 +64,10 @@ class TorchEngine:
         ids = torch.tensor([self._prefix_ids(places.shape[1])], device=self._device)
         cache = DynamicCache(config=model.language_model.config)
         model(model.embed(ids, visual), cache=cache, with_logits=False)
-        return Prefix(cache, ids.shape[1], named, None if opinions is None else opinions.item())
+        opinion = None
+        if opinions is not None:
+            opinion = Opinion(opinions.scores.item(), opinions.shares.item())
+        return Prefix(cache, ids.shape[1], named, opinion)
 
     @torch.inference_mode()
     def read_suffixes(

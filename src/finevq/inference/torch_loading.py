@@ -71,7 +71,6 @@ def load_torch_session(folder: Path, *, settings: Settings, options: TorchOption
         engine=TorchEngine(model, prompter.prefix_ids),
         prompter=prompter,
         video=config.video,
-        opinion_share=config.opinion_share,
         has_scores=config.has_score_head,
         calibration=read_calibration(folder),
         free_questions=config.prompt == "internlm2-chat",

@@ -137,6 +137,9 @@ class ModelConfig:
     opinion_share: float = 0.0
     """Share of overall that is read straight from image and motion features (nano), the rest by the
     score head; 0: the model has no such reader."""
+    opinion_familiarity: bool = False
+    """That share shrinks where pictures are unlike the photographs that opinions were learnt from
+    (nano since version 7)."""
 
     @property
     def num_motion_tokens(self) -> int:

@@ -47,7 +47,7 @@ class VideoEncoderGraph(nn.Module):
         self._scales = [(images.mean, images.std), (motion.mean, motion.std)]
 
     def forward(self, *pixels: Tensor) -> tuple[Tensor, ...]:
-        """Return the prefix (1, P, D), the named tokens (1, N, D), and any opinion (1,).
+        """Return the prefix (1, P, D), the named tokens (1, N, D), any opinion and its share (1,).
 
         Args:
             pixels: The views (F, H, W, 3) and then motion (M * T, H, W, 3), uint8.
@@ -63,7 +63,7 @@ class VideoEncoderGraph(nn.Module):
         text = self.model.language_model.get_input_embeddings()(self.prefix_ids)
         prefix = torch.cat([text, visual], dim=1).index_select(1, self.order)
         opinions = self.model.opinions(features, motion_features)
-        return (prefix, named) if opinions is None else (prefix, named, opinions)
+        return (prefix, named) if opinions is None else (prefix, named, *opinions)
 
     prefix_ids: Tensor
     order: Tensor
@@ -136,12 +136,13 @@ def export_onnx(model: FineVQ, prefix_ids: Sequence[int], folder: Path) -> None:
     side = video.motion_size
     motion = torch.zeros(video.num_bursts * video.burst_frames, side, side, 3, dtype=torch.uint8)
     names = [*(f"view_{index}" for index in range(len(views))), "motion"]
+    opinion = ["opinion", "opinion_share"] if config.opinion_share else []
     _export(
         VideoEncoderGraph(model, prefix_ids),
         (*views, motion),
         folder / VIDEO_ENCODER_FILE,
         inputs=names,
-        outputs=["embeds", "named", *(["opinion"] if config.opinion_share else [])],
+        outputs=["embeds", "named", *opinion],
         dynamic={},
     )
     llama = model.language_model.config

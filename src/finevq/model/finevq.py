@@ -16,7 +16,7 @@ from finevq.model.config import ModelConfig
 from finevq.model.image_encoder import build_image_encoder
 from finevq.model.language_model import build_language_model
 from finevq.model.motion_encoder import MotionEncoder
-from finevq.model.opinion_reader import OpinionReader
+from finevq.model.opinion_reader import OpinionReader, Opinions
 from finevq.model.projectors import NamedProjector, build_projector
 from finevq.model.score_head import ScoreHead
 
@@ -111,6 +111,7 @@ class FineVQ(nn.Module):
             self.opinion_reader = OpinionReader(
                 seen * num_views,
                 config.motion_encoder.feature_width if config.num_motion_tokens else 0,
+                has_familiarity=config.opinion_familiarity,
             )
 
     @property
@@ -227,26 +228,23 @@ class FineVQ(nn.Module):
 
     def opinions(
         self, image_features: Sequence[Tensor], motion_features: Tensor | None
-    ) -> Tensor | None:
-        """Return what people would probably say of the video, read without any language.
+    ) -> Opinions | None:
+        """Return what people would probably say of videos, read without any language.
 
         Args:
             image_features: For each view (B, F, tokens, features).
             motion_features: (B, M, features); None for a model without a motion branch.
 
         Returns:
-            (B,), on the scale of `config.score_head`; None where the model has no such reader. Its
-            share of overall is `config.opinion_share`.
+            Of B videos; None where the model has no such reader. The share is
+            `config.opinion_share` of what looks like photographs, less of all else.
         """
         if not self.config.opinion_share:
             return None
         means, _ = self.mean_features(image_features)
-        return self._on_scale(self.opinion_reader(means, motion_features))
-
-    def with_opinions(self, scores: Tensor, opinions: Tensor) -> Tensor:
-        """Join scores of overall, as the head reads them, and opinions, both (...)."""
-        share = self.config.opinion_share
-        return (1.0 - share) * scores + share * opinions
+        scores = self._on_scale(self.opinion_reader(means, motion_features))
+        shares = self.config.opinion_share * self.opinion_reader.familiarity(means)
+        return Opinions(scores, shares)
 
     def mean_features(self, image_features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Return the means over frames of all views, read together.

@@ -3,8 +3,11 @@
 A few hundred rated photographs suffice for a linear reading that holds for pictures it never saw; a
 decoder that sees them again and again learns them by heart, and takes the reading up only in part.
 So the reading has a share of overall of its own. Photographs do not tell what people say of faults
-of time: how bad these are is read from motion, and lowers what the pictures promise.
+of time: how bad these are is read from motion, and lowers what the pictures promise. Nor do they
+tell anything of drawings: where pictures are unlike photographs, the reading has less of a share.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +16,26 @@ from finevq.model.projectors import Standardization
 
 FARTHEST = 6.0
 """Standard deviations; a feature beyond counts as so far, or ruined clips would leave the scale."""
+_SURE = 20.0
+"""A logit that means yes, without any doubt that half precision could tell."""
+
+
+class Opinions(NamedTuple):
+    """What people would probably say of some videos overall."""
+
+    scores: Tensor
+    """(B,), on the scale of the score head."""
+    shares: Tensor
+    """(B,), 0..1: what they have of overall; the head has the rest."""
+
+    def of(self, rows: Tensor) -> "Opinions":
+        """Return those of some videos, in the order of their rows."""
+        return Opinions(self.scores[rows], self.shares[rows])
+
+    def joined_with(self, read: Tensor) -> Tensor:
+        """Return overall scores (B,) from what the head reads (B,), of its type."""
+        scores, shares = self.scores.to(read.dtype), self.shares.to(read.dtype)
+        return (1.0 - shares) * read + shares * scores
 
 
 class OpinionReader(nn.Module):
@@ -21,12 +44,18 @@ class OpinionReader(nn.Module):
     Args:
         width: Width of the mean image features of all views together.
         motion: Width of a motion feature; 0 for a model without a motion branch.
+        has_familiarity: Whether it knows what photographs look like.
     """
 
-    def __init__(self, width: int, motion: int = 0) -> None:
+    def __init__(self, width: int, motion: int = 0, *, has_familiarity: bool = False) -> None:
         super().__init__()
         self.standardization = Standardization(width)
         self.linear = nn.Linear(width, 1)
+        if has_familiarity:
+            self.of_kind = nn.Linear(width, 1)
+            # Until it is fitted, everything looks familiar.
+            nn.init.zeros_(self.of_kind.weight)
+            nn.init.constant_(self.of_kind.bias, _SURE)
         if motion:
             self.of_time = TimeReader(motion)
 
@@ -50,6 +79,13 @@ class OpinionReader(nn.Module):
             return of_pictures
         lowered: Tensor = self.of_time(of_pictures, motion)
         return lowered
+
+    def familiarity(self, means: Tensor) -> Tensor:
+        """Return how much pictures (B, width) look like photographs: (B,), 0..1."""
+        if not hasattr(self, "of_kind"):
+            return torch.ones_like(means[:, 0])
+        raw: Tensor = self.of_kind(standardised(self.standardization, means))
+        return torch.squeeze(raw, 1).sigmoid()
 
 
 class TimeReader(nn.Module):

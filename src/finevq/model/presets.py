@@ -55,6 +55,7 @@ def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> 
         num_summary_tokens=5,
         num_named_tokens=len(NAMES),
         opinion_share=0.5,
+        opinion_familiarity=True,
     )
 
 

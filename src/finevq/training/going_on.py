@@ -39,6 +39,11 @@ class Earlier:
     history: dict[str, Any]
     """Validation numbers of its encoders' passes."""
 
+    @property
+    def knows_drawings(self) -> bool:
+        """Whether it learnt what photographs look like, and so saw what does not."""
+        return "opinion_reader.of_kind.weight" in self.names
+
 
 def take_over(model: FineVQ, folder: Path) -> Earlier:
     """Give a model every weight of an earlier one that it has too.
@@ -97,7 +102,11 @@ def own_ratings(model: FineVQ, prompter: NanoPrompter, data: EncodedSet) -> Tens
 
 
 def with_ratings(
-    data: EncodedSet, said: Tensor, read_named: Callable[[EncodedSet], Tensor] | None
+    data: EncodedSet,
+    said: Tensor,
+    read_named: Callable[[EncodedSet], Tensor] | None,
+    *,
+    of_photographed_alone: bool = False,
 ) -> EncodedSet:
     """Move the scores of samples towards what an earlier model said of them.
 
@@ -106,6 +115,7 @@ def with_ratings(
         said: (N, dimensions), on the MOS scale.
         read_named: Reads such scores off the named tokens; it knows color better than the decoder
             does. None: color, too, is as said.
+        of_photographed_alone: The earlier model knew nothing of drawings, and has no say there.
 
     Returns:
         The same, with other scores where they have scores.
@@ -116,6 +126,8 @@ def with_ratings(
         said[:, color] = read_named(data)[:, color]
     samples = [
         replace(sample, mos=_towards(sample.mos, row))
+        if sample.is_photographed or not of_photographed_alone
+        else sample
         for sample, row in zip(data.samples, said.tolist(), strict=True)
     ]
     return replace(data, samples=samples)

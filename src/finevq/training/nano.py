@@ -40,7 +40,7 @@ from finevq.training.config import EncoderStageConfig, NanoTrainingConfig
 from finevq.training.encoded import EncodedSet, standardization_of
 from finevq.training.encoder_stage import StillSets, train_encoder
 from finevq.training.features import Features, FeatureStore
-from finevq.training.going_on import own_ratings, take_over, with_ratings
+from finevq.training.going_on import Earlier, own_ratings, take_over, with_ratings
 from finevq.training.head_stage import train_head
 from finevq.training.joint_stage import train_joint
 from finevq.training.lessons import all_questions
@@ -134,7 +134,7 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
     photographs = {split: part for (split, human), part in sets.items() if human}
     opinions = OpinionStage(model, learnt_from, photographs, config.opinion)
     opinions.fit(("train",))
-    histories["joint"] = _teach_reading(model, prompter, learnt_from, sets, config, output)
+    histories["joint"] = _teach_reading(model, prompter, learnt_from, sets, config, output, earlier)
     # The released weights are these, rounded; everything after measures them.
     with torch.no_grad():
         for weight in model.parameters():
@@ -159,6 +159,7 @@ def _teach_reading(
     sets: "_Sets",
     config: NanoTrainingConfig,
     output: Path,
+    earlier: Earlier | None,
 ) -> list[dict[str, float]]:
     """Train all behind the frozen encoders, and return the joint stage's validation numbers.
 
@@ -169,6 +170,7 @@ def _teach_reading(
         sets: Photographs, and validation data.
         config: The recipe.
         output: The model folder.
+        earlier: What the model goes on from.
     """
     photographs = sets.get(("train", True))
     judged = None
@@ -188,7 +190,7 @@ def _teach_reading(
     state = output / "state"
     taught = [part for part in (learnt_from, photographs) if part is not None]
     # What an earlier model says, before anything of it changes.
-    said = [own_ratings(model, prompter, part) for part in taught] if config.start else []
+    said = [own_ratings(model, prompter, part) for part in taught] if earlier else []
     read_named = None
     if config.alignment.epochs:
         read_named = train_alignment(
@@ -200,10 +202,12 @@ def _teach_reading(
             seed=config.seed,
             state=state / "alignment.pt",
         )
-    if said:
-        learnt_from = with_ratings(learnt_from, said[0], read_named)
-    if said and photographs is not None:
-        photographs = with_ratings(photographs, said[1], None)
+    if earlier is not None:
+        learnt_from = with_ratings(
+            learnt_from, said[0], read_named, of_photographed_alone=not earlier.knows_drawings
+        )
+        if photographs is not None:
+            photographs = with_ratings(photographs, said[1], None)
     history = train_joint(
         model,
         prompter,

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from finevq.model.config import ModelConfig
 from finevq.model.finevq import FineVQ
+from finevq.model.opinion_reader import Opinions
 from finevq.training.dataset import InstructionBatch, image_inputs, motion_inputs
 from finevq.training.feature_memory import FeatureMemory, fingerprint
 from finevq.training.parts import encoder_is_frozen
@@ -165,7 +166,7 @@ class TrainingNetwork(nn.Module):
         losses = functional.cross_entropy(logits, targets, reduction="none")
         return losses, logits.detach().argmax(dim=1) == targets
 
-    def _scores(self, hidden: Tensor, rows: Rows, opinions: Tensor | None) -> Tensor:
+    def _scores(self, hidden: Tensor, rows: Rows, opinions: Opinions | None) -> Tensor:
         head = self.model.config.score_head
         places = rows.score_places
         if not len(places):
@@ -174,7 +175,7 @@ class TrainingNetwork(nn.Module):
         scores = self.model.score(hidden[places[:, 0], places[:, 1]]).float()
         if opinions is not None:
             overall = [dimension is Dimension.OVERALL for dimension in rows.score_dimensions]
-            joined = self.model.with_opinions(scores, opinions[places[:, 0]].float())
+            joined = opinions.of(places[:, 0]).joined_with(scores)
             scores = torch.where(torch.tensor(overall, device=scores.device), joined, scores)
         return (scores - head.low) / (head.high - head.low)
 

@@ -9,19 +9,23 @@ too: the numbers then are those of the same reader with a fifth fewer photograph
 import logging
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from finevq.model.finevq import FineVQ
+from finevq.model.opinion_reader import Opinions
 from finevq.prompts import questions
 from finevq.prompts.prompter import NanoPrompter
 from finevq.training.config import OpinionStageConfig
 from finevq.training.encoded import EncodedSet
+from finevq.training.kind_reading import KindReader
 from finevq.training.opinions import (
     OpinionReader,
     OrderedViews,
     RatedViews,
     cross_fitted,
+    mean_features,
     overall_of,
 )
 from finevq.training.orders import CertainPairs
@@ -57,6 +61,7 @@ class OpinionStage:
         self._photographs = photographs
         self._config = config
         self._ordered = _ordered(clips, config)
+        self._kind = KindReader([clips, *(photographs[s] for s in photographs if s == "train")])
         self._time = _time_reader(clips, photographs.get("train"))
 
     def fit(self, splits: Sequence[Split]) -> None:
@@ -72,6 +77,7 @@ class OpinionStage:
         reader = self._model.opinion_reader
         OpinionReader(rated, self._ordered).write_to(reader, head.low, head.high)
         self._time.write_to(reader.of_time, head.low, head.high)
+        self._kind.write_to(reader)
         count = sum(len(part.opinions) for part in rated)
         _log.info("opinion stage: %d pictures and %d pairs", count, len(self._ordered))
 
@@ -102,9 +108,11 @@ class OpinionStage:
         )
         motion = torch.cat([part.motion[:, 0] for part in unseen])
         read: Tensor = self._model.score(torch.cat(states)[:, 0])
-        joined = self._model.with_opinions(
-            read.double(), lowered_as_read(opinions, self._time, motion)
-        )
+        scores = lowered_as_read(opinions, self._time, motion)
+        means = np.concatenate([mean_features(part.views, 0) for part in unseen])
+        familiar = self._model.opinion_reader.familiarity(torch.from_numpy(means).float())
+        shares = self._model.config.opinion_share * familiar
+        joined = Opinions(scores, shares).joined_with(read.double())
         return Predictions(tuple(asked), joined.unsqueeze(1).numpy(), {}), samples
 
     def _rated(self, split: Split) -> RatedViews:
@@ -124,11 +132,13 @@ def _time_reader(clips: EncodedSet, photographs: EncodedSet | None) -> TimeReade
 
 
 def _ordered(clips: EncodedSet, config: OpinionStageConfig) -> OrderedViews:
-    pairs = CertainPairs.among(clips.samples)
+    # Of what people never rated, the reader has no share; its orders would only bend the line.
+    rows = [row for row, sample in enumerate(clips.samples) if sample.is_photographed]
+    pairs = CertainPairs.among([clips.samples[row] for row in rows])
     return OrderedViews(
         clips.views,
-        pairs.better.tolist(),
-        pairs.worse.tolist(),
+        [rows[place] for place in pairs.better.tolist()],
+        [rows[place] for place in pairs.worse.tolist()],
         weight=config.order_weight,
         margin=config.margin,
     )

@@ -75,7 +75,7 @@ class OrderedViews:
         # Many readers are fitted to the same pairs: their means are taken once, of those alone.
         rows = sorted({*better, *worse})
         place = {row: number for number, row in enumerate(rows)}
-        self._means = _mean_features(views[rows], 0)
+        self._means = mean_features(views[rows], 0)
         self._better = [place[row] for row in better]
         self._worse = [place[row] for row in worse]
 
@@ -122,7 +122,7 @@ class OpinionReader:
 
     def __call__(self, views: Tensor) -> _Matrix:
         """Return what people would probably say of each sample (N,), on the MOS scale."""
-        opinions: _Matrix = self._mean + self._standardised(_mean_features(views, 0)) @ self._slopes
+        opinions: _Matrix = self._mean + self._standardised(mean_features(views, 0)) @ self._slopes
         return opinions
 
     @torch.no_grad()
@@ -189,7 +189,8 @@ def with_probable_opinions(
 
     The rules of synthesis know what was done, the reader how good the picture was before and how
     people take it. Faults of time, which it cannot see, lower its opinion by their severity.
-    Photographs move too: the reader's opinion of a photograph cannot be learnt by heart.
+    Photographs move too: the reader's opinion of a photograph cannot be learnt by heart. Drawings
+    and what is shown without color stay: photographs tell nothing of them.
 
     Args:
         samples: With known faults, or with people's opinions.
@@ -206,6 +207,8 @@ def with_probable_opinions(
 
 
 def _with_opinion(sample: TrainingSample, opinion: float, share: float) -> TrainingSample:
+    if not sample.is_photographed:
+        return sample
     overall = (1.0 - share) * sample.mos[Dimension.OVERALL] + share * opinion
     return replace(sample, mos={**sample.mos, Dimension.OVERALL: overall})
 
@@ -215,13 +218,13 @@ def _rows_of(rated: Sequence[RatedViews]) -> tuple[_Matrix, _Matrix, _Matrix]:
     features, opinions, weights = [], [], []
     for part in rated:
         for variant in range(part.views.shape[1]):
-            features.append(_mean_features(part.views, variant))
+            features.append(mean_features(part.views, variant))
             opinions.append(np.asarray(part.opinions, np.float64))
             weights.append(np.full(len(part.opinions), part.weight))
     return np.concatenate(features), np.concatenate(opinions), np.concatenate(weights)
 
 
-def _mean_features(views: Tensor, variant: int) -> _Matrix:
+def mean_features(views: Tensor, variant: int) -> _Matrix:
     """Return (N, views x features): what the network saw, averaged over frames."""
     seen = views[:, variant, ..., : -EfficientNetEncoder.num_colors]
     parts = [rows.float().mean(dim=2).flatten(1) for rows in seen.split(512)]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from finevq.model.finevq import FineVQ
+from finevq.model.opinion_reader import Opinions
 from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.questions import Question
 from finevq.training.batches import pack
@@ -91,14 +92,14 @@ def predict(
 
 
 def _scores(
-    model: FineVQ, questions: Sequence[Question], states: Tensor, opinions: Tensor | None
+    model: FineVQ, questions: Sequence[Question], states: Tensor, opinions: Opinions | None
 ) -> NDArray[np.float64]:
     """Return (B, Q): what the head reads off some samples' states, joined with opinions."""
     scores = model.score(states)
     if opinions is not None:
         for column, question in enumerate(questions):
             if question.dimension is Dimension.OVERALL:
-                scores[:, column] = model.with_opinions(scores[:, column], opinions)
+                scores[:, column] = opinions.joined_with(scores[:, column])
     return scores.double().numpy()
 
 
@@ -125,8 +126,8 @@ def _answers(
     data: EncodedSet,
     questions: Sequence[Question],
     batch_size: int,
-) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Yield states (B, Q, D) and opinions (B,), batch by batch, in order."""
+) -> Iterator[tuple[Tensor, Opinions | None]]:
+    """Yield states (B, Q, D) and opinions of B samples, batch by batch, in order."""
     asked = [Lesson(question, question.choices[0], 0.0) for question in questions]
     for start in range(0, len(data), batch_size):
         rows = range(start, min(start + batch_size, len(data)))

@@ -31,6 +31,9 @@ class TrainingSample:
     """Of what was degraded, before our faults: 0..1; 1 where nobody knows."""
     scene: str | None = None
     """Samples of one scene show the same frames with other faults; None where nobody knows."""
+    is_photographed: bool = True
+    """False for drawings and for what is shown without color: people's opinions are of photographs
+    and tell nothing of these."""
 
     @property
     def is_human(self) -> bool:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from finevq.datasets.sources import SourceKind
 from finevq.datasets.splits import fold_of
 from finevq.datasets.synthetic import SyntheticClip, read_manifest
 from finevq.errors import DatasetError
@@ -114,4 +115,5 @@ def _synthetic(clip: SyntheticClip) -> TrainingSample:
         most_impactful=clip.most_impactful,
         source_quality=clip.source_quality,
         scene=None if clip.scene is None else f"{clip.path.parent}#{clip.scene}",
+        is_photographed=clip.source_kind != SourceKind.DRAWING and not clip.is_gray,
     )

@@ -1,10 +1,12 @@
 """Torch and ONNX Runtime are two ways to keep the same contract."""
 
 import copy
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -63,10 +65,12 @@ def test_torch_and_onnx_agree_on_scores_and_answers(
     reading = engine.read_suffixes(read, suffixes)
 
     arrays = (*pixels.views, pixels.motion)
-    prefix, named, opinion = VideoEncoderGraph(
+    prefix, named, opinion, share = VideoEncoderGraph(
         model, prompter.prefix_ids(model.config.num_visual_tokens)
     )(*map(torch.from_numpy, arrays))
-    assert read.opinion == pytest.approx(float(opinion), abs=1e-2)
+    assert read.opinion is not None
+    assert read.opinion.score == pytest.approx(float(opinion), abs=1e-2)
+    assert read.opinion.share == pytest.approx(float(share), abs=1e-4)
     for row, suffix in enumerate(suffixes):
         text = model.embed(torch.tensor([suffix]), named=named)
         out = model(torch.cat([prefix, text], dim=1))
@@ -121,6 +125,21 @@ def test_a_model_without_a_reader_of_opinions_gives_none(
     plain = FineVQ(replace(model.config, opinion_share=0.0)).eval()
     export_onnx(plain, prompter.prefix_ids(plain.config.num_visual_tokens), tmp_path)
     assert OnnxEngine(tmp_path).read_video(_pixels(plain)).opinion is None
+
+
+def test_a_graph_of_an_earlier_version_tells_no_share_and_gets_that_of_its_config(
+    model: FineVQ, exported: Path, tmp_path: Path
+):
+    graph = onnx.load(exported / VIDEO_ENCODER_FILE)
+    (share,) = (output for output in graph.graph.output if output.name == "opinion_share")
+    graph.graph.output.remove(share)
+    onnx.save(graph, tmp_path / VIDEO_ENCODER_FILE)
+    shutil.copyfile(exported / DECODER_FILE, tmp_path / DECODER_FILE)
+    pixels = _pixels(model)
+    now = OnnxEngine(exported).read_video(pixels).opinion
+    earlier = OnnxEngine(tmp_path, opinion_share=0.3).read_video(pixels).opinion
+    assert now is not None
+    assert earlier == replace(now, share=0.3)
 
 
 def test_a_damaged_graph_is_a_checkpoint_error(exported: Path, tmp_path: Path):

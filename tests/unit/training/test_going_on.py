@@ -1,5 +1,6 @@
 """What a model says before it learns on has a share in what it learns."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,18 @@ def test_scores_move_half_way_overall_all_the_way_and_color_to_its_own_reader(da
     assert plain.mos[color] == pytest.approx((before[color] + 70.0) / 2, abs=1e-3)
 
 
+def test_a_model_that_never_saw_drawings_has_no_say_about_them(data: EncodedSet):
+    drawing, photograph = (
+        replace(s, is_photographed=s is not data.samples[0]) for s in data.samples
+    )
+    said = torch.full((2, len(DIMENSIONS)), 70.0)
+    shown = replace(data, samples=[drawing, photograph])
+    kept, moved = with_ratings(shown, said, None, of_photographed_alone=True).samples
+    assert kept == drawing
+    assert moved.mos == {Dimension.OVERALL: pytest.approx(70.0)}
+    assert with_ratings(shown, said, None).samples[0] != drawing
+
+
 def saved(model: FineVQ, folder: Path, *, without: str) -> Path:
     """Save a model's weights as one that never had some of them."""
     kept = {k: v for k, v in model.state_dict().items() if not k.startswith(without)}
@@ -71,6 +84,9 @@ def test_an_earlier_model_may_lack_what_begins_by_adding_nothing(tmp_path: Path)
     named = f"image_projectors.{len(model.image_projectors) - 1}."
     earlier = take_over(fresh(), saved(model, tmp_path, without=named))
     assert not any(name.startswith(named) for name in earlier.names)
+    assert earlier.knows_drawings
+    older = take_over(fresh(), saved(model, tmp_path, without="opinion_reader.of_kind."))
+    assert not older.knows_drawings
 
 
 @pytest.mark.parametrize("lacking", ["image_projectors.2.", "score_head."])

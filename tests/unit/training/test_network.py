@@ -145,7 +145,6 @@ def test_overall_is_joined_with_opinions_as_in_use():
         video=model.config.video,
         calibration=Calibration(),
         free_questions=False,
-        opinion_share=model.config.opinion_share,
         settings=load_settings(),
     )
     taught = []

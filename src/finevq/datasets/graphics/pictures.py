@@ -25,6 +25,7 @@ from finevq.datasets.graphics.visuals import (
     draw_title,
     draw_triangles,
 )
+from finevq.datasets.sources import DRAWING_SUFFIX
 
 _Drawer: TypeAlias = Callable[[np.random.Generator, int, int], Picture]
 
@@ -82,7 +83,8 @@ def write_pictures(
     folder.mkdir(parents=True, exist_ok=True)
     names = list(KINDS)
     paths = [
-        folder / f"{names[index % len(names)]}-{seed}-{index:04d}.png" for index in range(count)
+        folder / f"{names[index % len(names)]}-{seed}-{index:04d}{DRAWING_SUFFIX}"
+        for index in range(count)
     ]
     todo = [index for index, path in enumerate(paths) if not path.is_file()]
     done = count - len(todo)
