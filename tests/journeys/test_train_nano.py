@@ -115,6 +115,7 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     # Another run goes on from it: encoders stay, all behind them learns on.
     further = tmp_path / "further"
     changes += ["--set", f"start={out}", "--set", "joint.human_batch_size=0"]
+    changes += ["--set", "start_share=0.5"]
     code, _, err = finevq("train", "nano", "--config", recipe, "--output", further, *changes)
     assert code == 0, err
     before, after = (load_file(folder / "model.safetensors") for folder in (out, further))

@@ -171,6 +171,10 @@ class NanoTrainingConfig:
     start: Path | None = None
     """Folder of an earlier nano to go on from: its encoders stay, all behind them learns further.
     None: from ImageNet weights."""
+    start_share: float = 0.0
+    """The earlier model's share of the final weights, 0..1: a mean of both knows the new sources
+    nearly as well as the new weights do and the earlier ones better. Source: Wortsman et al.,
+    Robust Fine-Tuning of Zero-Shot Models, CVPR 2022."""
     encoder: EncoderStageConfig = field(default_factory=EncoderStageConfig)
     encoder_again: EncoderStageConfig = field(
         default_factory=lambda: EncoderStageConfig(

@@ -34,10 +34,15 @@ _OWN_SHARE = 0.5
 class Earlier:
     """What an earlier model gave."""
 
-    names: frozenset[str]
-    """Of the parameters and statistics that were taken over; all others are new."""
+    weights: Mapping[str, Tensor]
+    """The parameters and statistics that were taken over, by name; all others are new."""
     history: dict[str, Any]
     """Validation numbers of its encoders' passes."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of what was taken over."""
+        return frozenset(self.weights)
 
     @property
     def knows_drawings(self) -> bool:
@@ -83,7 +88,21 @@ def take_over(model: FineVQ, folder: Path) -> Earlier:
     for encoder in (model.image_encoder, model.motion_encoder):
         encoder.eval().requires_grad_(False)
     _log.info("%d tensors of %s are kept, %d are new", len(shared), folder, len(new))
-    return Earlier(frozenset(shared), _encoder_passes(folder / files.METRICS_FILE))
+    return Earlier(shared, _encoder_passes(folder / files.METRICS_FILE))
+
+
+@torch.no_grad()
+def mix_with_earlier(model: FineVQ, earlier: Earlier, share: float) -> None:
+    """Give weights that were taken over and learnt on a share of what they were.
+
+    Args:
+        model: Trained.
+        earlier: What it went on from.
+        share: Of the earlier weights, 0..1; see `NanoTrainingConfig.start_share`.
+    """
+    for name, weight in model.named_parameters():
+        if name in earlier.weights:
+            weight.lerp_(earlier.weights[name], share)
 
 
 @torch.no_grad()

@@ -40,7 +40,7 @@ from finevq.training.config import EncoderStageConfig, NanoTrainingConfig
 from finevq.training.encoded import EncodedSet, standardization_of
 from finevq.training.encoder_stage import StillSets, train_encoder
 from finevq.training.features import Features, FeatureStore
-from finevq.training.going_on import Earlier, own_ratings, take_over, with_ratings
+from finevq.training.going_on import Earlier, mix_with_earlier, own_ratings, take_over, with_ratings
 from finevq.training.head_stage import train_head
 from finevq.training.joint_stage import train_joint
 from finevq.training.lessons import all_questions
@@ -135,6 +135,9 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
     opinions = OpinionStage(model, learnt_from, photographs, config.opinion)
     opinions.fit(("train",))
     histories["joint"] = _teach_reading(model, prompter, learnt_from, sets, config, output, earlier)
+    if earlier is not None and config.start_share:
+        mix_with_earlier(model, earlier, config.start_share)
+        _log_numbers("with the earlier weights' share", _validate(model, prompter, sets))
     # The released weights are these, rounded; everything after measures them.
     with torch.no_grad():
         for weight in model.parameters():
@@ -221,10 +224,13 @@ def _teach_reading(
         train_head(
             model, prompter, clips, judged, config.head, seed=config.seed, state=state / "head.pt"
         )
-        numbers = _validate(model, prompter, sets)
-        shown = ", ".join(f"{name} {value:.3f}" for name, value in numbers.items())
-        _log.info("after the head stage: %s", shown)
+        _log_numbers("after the head stage", _validate(model, prompter, sets))
     return history
+
+
+def _log_numbers(when: str, numbers: Mapping[str, float]) -> None:
+    shown = ", ".join(f"{name} {value:.3f}" for name, value in numbers.items())
+    _log.info("%s: %s", when, shown)
 
 
 def _teach_encoder(

@@ -15,7 +15,7 @@ from finevq.model.presets import nano
 from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.tokenizer import train_tokenizer
 from finevq.training.encoded import EncodedSet
-from finevq.training.going_on import own_ratings, take_over, with_ratings
+from finevq.training.going_on import mix_with_earlier, own_ratings, take_over, with_ratings
 from finevq.training.samples import TrainingSample
 from finevq.vocabulary import DIMENSIONS, Dimension
 
@@ -87,6 +87,21 @@ def test_an_earlier_model_may_lack_what_begins_by_adding_nothing(tmp_path: Path)
     assert earlier.knows_drawings
     older = take_over(fresh(), saved(model, tmp_path, without="opinion_reader.of_kind."))
     assert not older.knows_drawings
+
+
+def test_weights_that_were_taken_over_keep_a_share_of_what_they_were(tmp_path: Path):
+    start = fresh()
+    folder = saved(start, tmp_path, without="opinion_reader.of_kind.")
+    model = fresh()
+    earlier = take_over(model, folder)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(1.0)
+    mix_with_earlier(model, earlier, 0.25)
+    before = dict(start.named_parameters())
+    for name, weight in model.named_parameters():
+        moved = 1.0 if "of_kind" in name else 0.75
+        torch.testing.assert_close(weight - before[name], torch.full_like(weight, moved))
 
 
 @pytest.mark.parametrize("lacking", ["image_projectors.2.", "score_head."])
