@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from finevq.datasets.sources import find_sources
-from finevq.datasets.synthetic import SynthesisConfig, synthesize
+from finevq.datasets.synthesis import SynthesisConfig, synthesize
 from finevq.vocabulary import DIMENSIONS
 
 pytestmark = [

@@ -74,9 +74,11 @@ def synthesize(
 ) -> None:
     """Make a data set of degraded clips with known labels; continues where it was stopped."""
     # Start-up time: OpenCV and PyAV.
+    from finevq.datasets.fault_preview import write_preview
     from finevq.datasets.sources import find_sources
-    from finevq.datasets.synthetic import SynthesisConfig, write_parquet, write_preview
-    from finevq.datasets.synthetic import synthesize as run
+    from finevq.datasets.synthesis import SynthesisConfig
+    from finevq.datasets.synthesis import synthesize as run
+    from finevq.datasets.synthetic import write_parquet
 
     found = find_sources(
         sources or [],
@@ -127,8 +129,8 @@ def preview(
 ) -> None:
     """Draw each fault at rising severity, at native pixels, on one of the sources."""
     # Start-up time: OpenCV and PyAV.
+    from finevq.datasets.fault_preview import write_preview
     from finevq.datasets.sources import find_sources
-    from finevq.datasets.synthetic import write_preview
 
     found = find_sources(folders or [])
     print(write_preview(out, found, seed=seed, variants=variants, attributes=attribute or ()))

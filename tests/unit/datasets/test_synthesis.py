@@ -7,14 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
+from finevq.datasets.fault_preview import write_preview
 from finevq.datasets.sources import find_sources
-from finevq.datasets.synthetic import (
-    SynthesisConfig,
-    read_manifest,
-    synthesize,
-    write_parquet,
-    write_preview,
-)
+from finevq.datasets.synthesis import SynthesisConfig, synthesize
+from finevq.datasets.synthetic import read_manifest, write_parquet
 from finevq.errors import DatasetError
 from finevq.vocabulary import ALL_ATTRIBUTES, Dimension
 
