@@ -124,7 +124,9 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     # The reader of opinions is fitted anew, on features of the encoder as it was released.
     learnt = {"image_projectors", "motion_projector", "language_model", "score_head"}
     assert changed == learnt | {"opinion_reader"}
-    assert "went on from an earlier nano" in (further / "README.md").read_text()
+    card = (further / "README.md").read_text()
+    assert "went on from an earlier nano" in card
+    assert "a share of 50 % of these." in card
 
 
 def test_going_on_from_what_is_no_nano_says_why(finevq, tmp_path: Path):

@@ -33,7 +33,9 @@ synthetic: fault, severity and score follow from what was done to the clip |
 human: mean opinion of about 175 people a picture, overall only |
 {% endif %}
 {% if config.start -%}
-Training went on from an earlier nano, whose encoders it keeps.
+Training went on from an earlier nano, whose encoders it keeps\
+{% if config.start_share %} and whose other weights have a share of \
+{{ "%.0f"|format(100 * config.start_share) }} % of these{% endif %}.
 {% endif %}
 No source (photograph or clip that was degraded) is in two splits, and no photograph of the test or
 validation folds was degraded for training. Selection saw validation data only. The free photographs
