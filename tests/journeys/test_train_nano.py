@@ -63,7 +63,7 @@ def data(tmp_path_factory) -> Path:
     for name, stills, count in (("clips", False, 16), ("stills", True, 24)):
         config = SynthesisConfig(count=count, seed=3, max_short_side=96, stills=stills)
         synthesize(folder / name, sources, config)
-    gray = SynthesisConfig(count=12, seed=5, max_short_side=96, stills=True, gray_share=1.0)
+    gray = SynthesisConfig(count=32, seed=5, max_short_side=96, stills=True, gray_share=1.0)
     synthesize(folder / "gray", sources, gray)
     copies = SynthesisConfig(count=12, seed=4, max_short_side=96, stills=True, copies=3)
     synthesize(folder / "copies", sources, copies)
@@ -124,6 +124,9 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     # The reader of opinions is fitted anew, on features of the encoder as it was released.
     learnt = {"image_projectors", "motion_projector", "language_model", "score_head"}
     assert changed == learnt | {"opinion_reader"}
+    *learnt, mixed = json.loads((further / "metrics.json").read_text())["history"]["joint"]
+    assert len(learnt) == 2
+    assert mixed["kept"] == 1.0
     card = (further / "README.md").read_text()
     assert "went on from an earlier nano" in card
     assert "a share of 50 % of these." in card

@@ -136,7 +136,9 @@ Probabilities against how often they are right, and which attribute is taken for
 ![calibration]({{ pictures }}/calibration.png)
 ![attributes]({{ pictures }}/attributes.png)
 
-How it was learnt; the dotted line is the round whose weights were kept, by validation data alone:
+How it was learnt; the dotted line is the round whose weights were kept, by validation data alone\
+{% if config.start_share %}
+(the last of the joint stage has the earlier weights' share){% endif %}:
 
 ![learning curves]({{ pictures }}/learning_curves.png)
 

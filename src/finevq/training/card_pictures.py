@@ -68,7 +68,7 @@ def _learning_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> 
     for place, (stage, rows) in enumerate(stages.items()):
         axes = figure.add_subplot(1, len(stages), place + 1)
         rounds = np.arange(1, len(rows) + 1)
-        names = [name for name in rows[0] if name not in {"loss", "selection"}]
+        names = [name for name in rows[0] if name not in {"loss", "selection", "kept"}]
         for index, name in enumerate(names):
             values = [row[name] for row in rows]
             is_people = name == "human"
@@ -81,7 +81,8 @@ def _learning_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> 
                 marker=".",
                 linestyle="--" if name.endswith("_severity") else "-",
             )
-        best = int(np.argmax([row["selection"] for row in rows])) + 1
+        # Chosen by its numbers, unless a row says that it is what was kept.
+        best = int(np.argmax([row["selection"] + row.get("kept", 0.0) for row in rows])) + 1
         axes.axvline(best, color=_SOFT, linewidth=0.9, linestyle=":")
         axes.set_title(f"{stage} stage; kept: {best}", fontsize=10, color=_INK, loc="left")
         axes.set_xticks(rounds)

@@ -137,7 +137,9 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
     histories["joint"] = _teach_reading(model, prompter, learnt_from, sets, config, output, earlier)
     if earlier is not None and config.start_share:
         mix_with_earlier(model, earlier, config.start_share)
-        _log_numbers("with the earlier weights' share", _validate(model, prompter, sets))
+        numbers = _validate(model, prompter, sets)
+        _log_numbers("with the earlier weights' share", numbers)
+        histories["joint"].append({**numbers, "kept": 1.0})
     # The released weights are these, rounded; everything after measures them.
     with torch.no_grad():
         for weight in model.parameters():
