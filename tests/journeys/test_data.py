@@ -62,3 +62,35 @@ def test_mistakes_are_explained_without_a_traceback(photos, tmp_path):
     assert code == 1
     assert "low saturation" in stderr
     assert finevq("data", "synthesize", tmp_path / "o", "--balance", 3)[0] == 2
+
+
+@pytest.mark.parametrize(
+    "command", [["draw", "out"], ["synthesize", "out"], ["preview", "out.png"], ["sources"]]
+)
+def test_without_the_extra_the_commands_say_what_to_install(command, tmp_path):
+    # The light core has no OpenCV: a fresh process that cannot import it.
+    code = (
+        "import sys; sys.modules['cv2'] = None; "
+        f"sys.argv = ['finevq', 'data', *{command!r}]; "
+        "from finevq.cli.main import run; run()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "pip install 'finevq[synthesis]'" in " ".join(done.stderr.split())
+
+
+def test_drawn_pictures_become_stills_of_the_kind_drawing(tmp_path):
+    code, printed, err = finevq("data", "draw", tmp_path / "drawn", "--count", "3")
+    assert code == 0, err
+    assert "3 pictures" in printed
+    out = tmp_path / "made"
+    sources = ["--sources", tmp_path / "drawn", "--no-scikit-image"]
+    further = ["--count", "2", "--stills", "--gray-share", "1", "--max-height", "96"]
+    code, _, err = finevq("data", "synthesize", out, *sources, *further)
+    assert code == 0, err
+    records = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert [record["source_kind"] for record in records] == ["drawing"] * 2
+    assert all(record["is_gray"] for record in records)

@@ -1,5 +1,7 @@
 """`finevq data`: synthesize degraded clips with known labels, look at faults, list sources."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ from rich.table import Table
 
 from finevq.cli import data_sets
 from finevq.cli.options import Seed
+from finevq.errors import MissingExtraError
 
 _Sources = Annotated[
     list[Path] | None,
@@ -40,6 +43,15 @@ def register(app: typer.Typer) -> None:
     group.command("draw")(draw)
     data_sets.register_on(group)
     app.add_typer(group, name="data")
+
+
+@contextmanager
+def _synthesis_extra() -> Iterator[None]:
+    """Say which extra is missing where an import inside needs what the light core does without."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"synthesis ({error.name})", "synthesis") from None
 
 
 def synthesize(
@@ -73,12 +85,12 @@ def synthesize(
     scikit_image: _ScikitImage = True,
 ) -> None:
     """Make a data set of degraded clips with known labels; continues where it was stopped."""
-    # Start-up time: OpenCV and PyAV.
-    from finevq.datasets.fault_preview import write_preview
-    from finevq.datasets.sources import find_sources
-    from finevq.datasets.synthesis import SynthesisConfig
-    from finevq.datasets.synthesis import synthesize as run
-    from finevq.datasets.synthetic import write_parquet
+    with _synthesis_extra():  # and start-up time: OpenCV and PyAV
+        from finevq.datasets.fault_preview import write_preview
+        from finevq.datasets.sources import find_sources
+        from finevq.datasets.synthesis import SynthesisConfig
+        from finevq.datasets.synthesis import synthesize as run
+        from finevq.datasets.synthetic import write_parquet
 
     found = find_sources(
         sources or [],
@@ -128,9 +140,9 @@ def preview(
     ] = None,
 ) -> None:
     """Draw each fault at rising severity, at native pixels, on one of the sources."""
-    # Start-up time: OpenCV and PyAV.
-    from finevq.datasets.fault_preview import write_preview
-    from finevq.datasets.sources import find_sources
+    with _synthesis_extra():  # and start-up time: OpenCV and PyAV
+        from finevq.datasets.fault_preview import write_preview
+        from finevq.datasets.sources import find_sources
 
     found = find_sources(folders or [])
     print(write_preview(out, found, seed=seed, variants=variants, attributes=attribute or ()))
@@ -158,7 +170,8 @@ def draw(
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
 ) -> None:
     """Draw flawless pictures to be degraded: cartoons, screens, motion graphics, renderings."""
-    from finevq.datasets.graphics.pictures import write_pictures  # start-up time: OpenCV
+    with _synthesis_extra():  # and start-up time: OpenCV
+        from finevq.datasets.graphics.pictures import write_pictures
 
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("drawing", total=count)
@@ -177,7 +190,8 @@ def sources(
     scikit_image: _ScikitImage = True,
 ) -> None:
     """List the sources that would be used, with their split."""
-    from finevq.datasets.sources import find_sources  # start-up time: OpenCV and PyAV
+    with _synthesis_extra():  # and start-up time: OpenCV and PyAV
+        from finevq.datasets.sources import find_sources
 
     found = find_sources(
         folders or [],
