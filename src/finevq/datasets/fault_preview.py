@@ -23,11 +23,11 @@ def write_preview(
     variants: int = 1,
     attributes: Sequence[str] = (),
 ) -> Path:
-    """Draw the contact sheet of `degradations.preview` on one of the photographs.
+    """Draw the contact sheet of `degradations.preview` on one of the photographs or drawings.
 
     Raises:
-        DatasetError: an unknown attribute, no photograph among the sources, or a file name that
-            is no picture's.
+        DatasetError: an unknown attribute, no photograph or drawing among the sources, or a file
+            name that is no picture's.
     """
     unknown = [name for name in attributes if name not in ALL_ATTRIBUTES]
     if unknown:

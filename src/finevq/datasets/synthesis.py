@@ -9,14 +9,12 @@ becomes the manifest.
 import json
 import logging
 import os
-import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +29,8 @@ from finevq.datasets.degradations.vmaf import measure_vmaf
 from finevq.datasets.filming import Filming, draw_footage, without_color
 from finevq.datasets.sources import Source
 from finevq.datasets.synthetic import MANIFEST_NAME
+from finevq.datasets.whole_files import remove_torn, write_whole
+from finevq.datasets.worker_pool import open_pool
 from finevq.errors import DatasetError, FineVQError
 from finevq.vocabulary import FAULT_DIMENSIONS, Dimension
 
@@ -99,8 +99,8 @@ def synthesize(
     """
     (out / "clips").mkdir(parents=True, exist_ok=True)
     _check_same_run(out, sources, config)
-    for torn in [*out.glob(".*.part"), *(out / "clips").glob(".*.part")]:
-        torn.unlink()  # left by a run that was killed while writing
+    for folder in (out, out / "clips"):
+        remove_torn(folder)
     done = _finished(out)
     todo = [index for index in range(config.count) if index not in done]
     failures: list[_Failure] = []
@@ -151,7 +151,7 @@ def _check_same_run(out: Path, sources: Sequence[Source], config: SynthesisConfi
                 "use a new folder, or the options in its run.json to complete it"
             )
         return
-    _write_atomically(path, json.dumps(identity, indent=1))
+    write_whole(path, json.dumps(identity, indent=1))
 
 
 def _finished(out: Path) -> dict[int, dict[str, Any]]:
@@ -169,7 +169,7 @@ def _finished(out: Path) -> dict[int, dict[str, Any]]:
         if (out / record["path"]).is_file():
             done[record["index"]] = record
     if lines and not lines[-1].endswith("\n"):
-        _write_atomically(journal, "".join(json.dumps(r) + "\n" for r in done.values()))
+        write_whole(journal, "".join(json.dumps(r) + "\n" for r in done.values()))
     return done
 
 
@@ -204,9 +204,7 @@ def _run_all(
 def _run_pool(
     todo: Sequence[int], sources: Sequence[Source], config: SynthesisConfig, out: Path
 ) -> Iterator[_Outcome]:
-    with ProcessPoolExecutor(
-        config.workers, mp_context=get_context("spawn"), initializer=_end_with_parent
-    ) as pool:
+    with open_pool(config.workers) as pool:
         waiting = iter(todo)
         running: set[Future[_Outcome]] = set()
         while True:
@@ -221,25 +219,10 @@ def _run_pool(
                 yield future.result()
 
 
-def _end_with_parent() -> None:
-    """End this worker when the main process is killed; it would wait for work for ever."""
-    parent = parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def _run_isolated(
     index: int, sources: Sequence[Source], config: SynthesisConfig, out: Path
 ) -> _Outcome:
-    with ProcessPoolExecutor(
-        1, mp_context=get_context("spawn"), initializer=_end_with_parent
-    ) as pool:
+    with open_pool(1) as pool:
         try:
             return pool.submit(_make_guarded, index, sources, config, out).result()
         except BrokenProcessPool:
@@ -296,7 +279,7 @@ def make_clip(
         vmaf = measure_vmaf(degraded.data, moved_reference(clean, chain), clean.fps)
     labels = label_clip(degraded.severities, vmaf=vmaf, source_quality=source.quality)
     name = f"clips/{index:06d}.mp4"
-    _write_atomically(out / name, degraded.data)
+    write_whole(out / name, degraded.data)
     record = _record(index, name, source, footage, degraded, labels, vmaf, config.seed)
     if is_gray:
         record["is_gray"] = True
@@ -347,19 +330,12 @@ def _record(
     }
 
 
-def _write_atomically(path: Path, content: bytes | str) -> None:
-    data = content.encode() if isinstance(content, str) else content
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_bytes(data)
-    partial.replace(path)
-
-
 def _write_manifest(
     out: Path, done: Mapping[int, Mapping[str, Any]], config: SynthesisConfig
 ) -> Path:
     wanted = [done[index] for index in sorted(done) if index < config.count]
     manifest = out / MANIFEST_NAME
-    _write_atomically(manifest, "".join(json.dumps(record) + "\n" for record in wanted))
+    write_whole(manifest, "".join(json.dumps(record) + "\n" for record in wanted))
     return manifest
 
 
@@ -393,7 +369,7 @@ def _write_card(
         },
         "failures": [asdict(failure) for failure in failures],
     }
-    _write_atomically(out / _CARD_NAME, json.dumps(card, indent=1))
+    write_whole(out / _CARD_NAME, json.dumps(card, indent=1))
 
 
 def _counts(values: Iterator[str]) -> dict[str, int]:

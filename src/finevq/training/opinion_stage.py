@@ -61,8 +61,9 @@ class OpinionStage:
         self._photographs = photographs
         self._config = config
         self._ordered = _ordered(clips, config)
-        self._kind = KindReader([clips, *(photographs[s] for s in photographs if s == "train")])
-        self._time = _time_reader(clips, photographs.get("train"))
+        seen = photographs.get("train")
+        self._kind = KindReader([clips] if seen is None else [clips, seen])
+        self._time = _time_reader(clips, seen)
 
     def fit(self, splits: Sequence[Split]) -> None:
         """Fit the reader to the photographs of some splits.

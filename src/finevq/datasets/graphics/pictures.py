@@ -1,9 +1,6 @@
 """Draws numbered pictures into a folder: which kind, and what is in it, follows from the seed."""
 
-import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,6 +23,8 @@ from finevq.datasets.graphics.visuals import (
     draw_triangles,
 )
 from finevq.datasets.sources import DRAWING_SUFFIX
+from finevq.datasets.whole_files import remove_torn, write_whole
+from finevq.datasets.worker_pool import open_pool
 
 _Drawer: TypeAlias = Callable[[np.random.Generator, int, int], Picture]
 
@@ -81,6 +80,7 @@ def write_pictures(
         All files, in order.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    remove_torn(folder)
     names = list(KINDS)
     paths = [
         folder / f"{names[index % len(names)]}-{seed}-{index:04d}{DRAWING_SUFFIX}"
@@ -88,7 +88,7 @@ def write_pictures(
     ]
     todo = [index for index, path in enumerate(paths) if not path.is_file()]
     done = count - len(todo)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with open_pool(workers) as pool:
         tasks = [pool.submit(_write, paths[index], seed, index) for index in todo]
         for task in tasks:
             task.result()
@@ -103,6 +103,4 @@ def _write(path: Path, seed: int, index: int) -> None:
     picture = draw_picture(seed, index)
     is_written, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     assert is_written
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    unfinished.write_bytes(data.tobytes())
-    unfinished.replace(path)
+    write_whole(path, data.tobytes())

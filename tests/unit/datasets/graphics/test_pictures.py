@@ -31,8 +31,10 @@ def test_pictures_that_are_there_are_kept_and_all_are_sources(tmp_path):
     counts = []
     first = write_pictures(folder, 2, seed=5)
     before = [path.stat().st_mtime_ns for path in first]
+    (folder / ".torn.png.1.part").write_bytes(b"of a run that was killed")
     paths = write_pictures(folder, 3, seed=5, on_progress=counts.append)
     assert counts == [3]
+    assert sorted(folder.iterdir()) == sorted(paths)
     assert [path.stat().st_mtime_ns for path in paths[:2]] == before
     assert [cv2.imread(str(path)).shape for path in paths] == [
         (pictures.HEIGHT, pictures.WIDTH, 3)
