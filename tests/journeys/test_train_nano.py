@@ -131,6 +131,37 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     assert "went on from an earlier nano" in card
     assert "a share of 50 % of these." in card
 
+    # With all of its weights nothing is learnt; they are measured and written anew.
+    kept = tmp_path / "kept"
+    changes[-1] = "start_share=1"
+    changes += ["--set", "version=kept"]
+    code, _, err = finevq("train", "nano", "--config", recipe, "--output", kept, *changes)
+    assert code == 0, err
+    after = load_file(kept / "model.safetensors")
+    assert all(before[name].equal(after[name]) for name in before)
+    assert (kept / "calibration.json").read_bytes() == (out / "calibration.json").read_bytes()
+    measured = json.loads((kept / "metrics.json").read_text())
+    assert measured["weights_of"] == "tiny"
+    assert measured["taught_by_test"] == metrics["taught_by_test"]
+    assert measured["history"] == metrics["history"]
+    srcc = [numbers["unseen_photographs"]["srcc"] for numbers in (measured, metrics)]
+    assert srcc[0] == pytest.approx(srcc[1], abs=0.05)
+    card = (kept / "README.md").read_text()
+    assert "All weights are those of version tiny" in card
+    code, printed, err = finevq("assess", video, "--model", kept, "--json")
+    assert code == 0, err
+    again = json.loads(printed)
+    assert again["model"]["version"] == "kept"
+    assert again["dimensions"] == value["dimensions"]
+
+
+def test_a_share_beyond_the_whole_is_refused(finevq, tmp_path: Path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('start_share = 1.5\n[data]\nmanifest = "unused"\n')
+    code, _, err = finevq("train", "nano", "--config", recipe, "--output", tmp_path / "out")
+    assert code != 0
+    assert "start_share is 1.5" in " ".join(err.split())
+
 
 def test_going_on_from_what_is_no_nano_says_why(finevq, tmp_path: Path):
     start = tmp_path / "other"

@@ -102,5 +102,6 @@ def _load_exported(folder: Path, settings: Settings) -> Session:
         video=config.video,
         calibration=read_calibration(folder),
         free_questions=False,
+        fault_fall=config.fault_fall,
         settings=settings,
     )

@@ -24,6 +24,12 @@ class Population:
         text = resources.files("finevq.inference").joinpath("finevd_population.json")
         return cls(json.loads(text.read_text(encoding="utf-8"))["percentiles"])
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """The lowest and the highest overall MOS: the ends of the scale of levels."""
+        overall = self._percentiles[Dimension.OVERALL]
+        return overall[0], overall[-1]
+
     def percentile(self, dimension: Dimension, score: float) -> float:
         """Return the share of videos with a lower MOS, 0..100."""
         values = self._percentiles[dimension]

@@ -10,12 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from finevq.errors import ModelError, UnsupportedQuestionError
 from finevq.inference.answering import ClosedAnswer, answer_closed
 from finevq.inference.batching import assess_in_order
 from finevq.inference.engine import Engine, Opinion, Prefix
+from finevq.inference.overall import lower_overall, moved_levels, with_needed_ratings
 from finevq.inference.population import Population
 from finevq.inference.thumbnails import encode_thumbnails
+from finevq.model.config import FaultFallConfig
 from finevq.prompts import questions, templates
 from finevq.prompts.prompter import Prompter
 from finevq.prompts.questions import Family, Question
@@ -44,6 +48,7 @@ MAX_ANSWER_TOKENS = 256
 """Longest answer in a model's own words."""
 
 _EVEN_ODDS = 0.5
+_OVERALL = questions.rating(Dimension.OVERALL)
 
 
 class Session:
@@ -57,6 +62,7 @@ class Session:
         calibration: Fitted to the weights.
         free_questions: Whether the model was trained to answer questions in any words.
         has_scores: Whether it gives scores; one that does not answers questions alone.
+        fault_fall: How its overall falls by the other scores; it does not where None.
         settings: Limits of reading videos.
     """
 
@@ -70,6 +76,7 @@ class Session:
         calibration: Calibration,
         free_questions: bool,
         has_scores: bool = True,
+        fault_fall: FaultFallConfig | None = None,
         settings: Settings,
     ) -> None:
         self.identity = identity
@@ -79,6 +86,7 @@ class Session:
         self._calibration = calibration
         self._free_questions = free_questions
         self._has_scores = has_scores
+        self._fault_fall = fault_fall or FaultFallConfig()
         self._decode: Decode = partial(decode_video, settings=settings)
         if settings.isolate_decoder:
             pool = DecoderPool(settings=settings)
@@ -283,18 +291,19 @@ class Session:
         return self._generate(prefix, question, "", max_tokens)
 
     def _ask_closed(self, prefix: Prefix, asked: Sequence[Question]) -> list[ClosedAnswer]:
+        needed = with_needed_ratings(asked, self._fault_fall)
         answers = answer_closed(
-            self._engine, self._prompter, prefix, asked, self._calibration.temperatures
+            self._engine, self._prompter, prefix, needed, self._calibration.temperatures
         )
-        scores = [
+        joined = [
             self._joined(question, answer.score, prefix.opinion)
-            for question, answer in zip(asked, answers, strict=True)
+            for question, answer in zip(needed, answers, strict=True)
         ]
-        # Regressions all of them: nothing else keeps a score on the scale.
-        low, high = self.scale
+        scores = np.array(joined)
+        lower_overall(scores, needed, self._fault_fall)
         return [
-            replace(answer, score=min(max(score, low), high))
-            for answer, score in zip(answers, scores, strict=True)
+            self._in_use(question, answer, float(score))
+            for question, answer, score in zip(asked, answers, scores, strict=False)
         ]
 
     @staticmethod
@@ -303,6 +312,18 @@ class Session:
         if opinion is None or question.dimension is not Dimension.OVERALL:
             return score
         return (1.0 - opinion.share) * score + opinion.share * opinion.score
+
+    def _in_use(self, question: Question, answer: ClosedAnswer, score: float) -> ClosedAnswer:
+        """Return an answer with its final score, and levels that agree with it."""
+        probabilities = answer.probabilities
+        if question == _OVERALL and self._has_scores:
+            read = np.array([list(probabilities.values())])
+            points = np.array([score - answer.score])
+            (moved,) = moved_levels(read, points, self._population.span).tolist()
+            probabilities = dict(zip(probabilities, moved, strict=True))
+        # Regressions all of them: nothing else keeps a score on the scale.
+        low, high = self.scale
+        return ClosedAnswer(probabilities, min(max(score, low), high))
 
     def _generate(
         self,

@@ -74,6 +74,7 @@ def load_torch_session(folder: Path, *, settings: Settings, options: TorchOption
         has_scores=config.has_score_head,
         calibration=read_calibration(folder),
         free_questions=config.prompt == "internlm2-chat",
+        fault_fall=config.fault_fall,
         settings=settings,
     )
 

@@ -14,6 +14,7 @@ from finevq.records import VideoInputConfig
 from finevq.trees import build_tree
 
 __all__ = [
+    "FaultFallConfig",
     "ImageEncoderConfig",
     "LanguageModelConfig",
     "ModelConfig",
@@ -105,6 +106,19 @@ class ScoreHeadConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FaultFallConfig:
+    """How overall falls where other dimensions are clearly bad."""
+
+    below: float = 45.0
+    """Score (MOS scale) of another dimension from which on it takes nothing."""
+    halving: float = 0.0
+    """So many points that the five others lack together to that take half of overall, as far as it
+    is above `ruined`; twice as many take three quarters. 0: nothing falls so."""
+    ruined: float = 12.0
+    """Score that is left where all is lost. Source: `datasets.degradations.labels`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelConfig:
     """The whole model."""
 
@@ -140,6 +154,8 @@ class ModelConfig:
     opinion_familiarity: bool = False
     """That share shrinks where pictures are unlike the photographs that opinions were learnt from
     (nano since version 7)."""
+    fault_fall: FaultFallConfig = FaultFallConfig()
+    """How overall falls by the other scores (nano)."""
 
     @property
     def num_motion_tokens(self) -> int:

@@ -1,6 +1,7 @@
 """Complete configurations by name."""
 
 from finevq.model.config import (
+    FaultFallConfig,
     ImageEncoderConfig,
     LanguageModelConfig,
     ModelConfig,
@@ -54,8 +55,9 @@ def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> 
         standardized_features=True,
         num_summary_tokens=5,
         num_named_tokens=len(NAMES),
-        opinion_share=0.5,
+        opinion_share=0.7,
         opinion_familiarity=True,
+        fault_fall=FaultFallConfig(halving=42.0),
     )
 
 

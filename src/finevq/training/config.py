@@ -174,7 +174,8 @@ class NanoTrainingConfig:
     start_share: float = 0.0
     """The earlier model's share of the final weights, 0..1: a mean of both knows the new sources
     nearly as well as the new weights do and the earlier ones better. Source: Wortsman et al.,
-    Robust Fine-Tuning of Zero-Shot Models, CVPR 2022."""
+    Robust Fine-Tuning of Zero-Shot Models, CVPR 2022. 1: nothing is learnt, numbers are
+    measured and files written anew, as after a change of how answers are joined."""
     encoder: EncoderStageConfig = field(default_factory=EncoderStageConfig)
     encoder_again: EncoderStageConfig = field(
         default_factory=lambda: EncoderStageConfig(

@@ -36,8 +36,18 @@ class Earlier:
 
     weights: Mapping[str, Tensor]
     """The parameters and statistics that were taken over, by name; all others are new."""
-    history: dict[str, Any]
-    """Validation numbers of its encoders' passes."""
+    metrics: Mapping[str, Any]
+    """What was measured of it; empty where nothing is known."""
+
+    @property
+    def history(self) -> dict[str, list[dict[str, float]]]:
+        """Validation numbers of its stages."""
+        return dict(self.metrics.get("history", {}))
+
+    @property
+    def encoder_history(self) -> dict[str, list[dict[str, float]]]:
+        """Those of its encoders' passes."""
+        return {name: rows for name, rows in self.history.items() if "encoder" in name}
 
     @property
     def names(self) -> frozenset[str]:
@@ -88,7 +98,9 @@ def take_over(model: FineVQ, folder: Path) -> Earlier:
     for encoder in (model.image_encoder, model.motion_encoder):
         encoder.eval().requires_grad_(False)
     _log.info("%d tensors of %s are kept, %d are new", len(shared), folder, len(new))
-    return Earlier(shared, _encoder_passes(folder / files.METRICS_FILE))
+    path = folder / files.METRICS_FILE
+    metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return Earlier(shared, metrics)
 
 
 @torch.no_grad()
@@ -159,10 +171,3 @@ def _towards(mos: Mapping[Dimension, float], said: Sequence[float]) -> dict[Dime
             share = 1.0 if dimension is Dimension.OVERALL else _OWN_SHARE
             moved[dimension] = (1.0 - share) * moved[dimension] + share * score
     return moved
-
-
-def _encoder_passes(metrics: Path) -> dict[str, Any]:
-    if not metrics.is_file():
-        return {}
-    history = json.loads(metrics.read_text(encoding="utf-8"))["history"]
-    return {name: rows for name, rows in history.items() if "encoder" in name}

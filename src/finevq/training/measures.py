@@ -192,22 +192,25 @@ def score_as_severity(samples: Sequence[TrainingSample]) -> dict[str, float]:
 
 
 def flawless_source_measures(
-    predictions: Predictions, samples: Sequence[TrainingSample]
+    predictions: Predictions, samples: Sequence[TrainingSample], dimensions: Sequence[Dimension]
 ) -> dict[str, Any]:
-    """Return what correlates with what among pictures of sources without a fault of their own.
+    """Return what correlates with what among samples of sources without a fault of their own.
 
     Their labels are the whole truth. Other sources are phone photographs and real clips, which are
     dark, soft or gaudy as they come, and no label of a dimension knows that.
 
     Args:
         predictions: Of ratings, at least.
-        samples: Single pictures: faults of time are left out.
+        samples: Clips or single pictures.
+        dimensions: Those that samples can have faults of, and overall.
 
     Returns:
-        Empty where there are no such pictures.
+        Empty where there are hardly such samples.
     """
     rows = [row for row, sample in enumerate(samples) if sample.source_quality == 1.0]
-    return _picture_measures(predictions, samples, rows) if rows else {}
+    if len(rows) < _MIN_PRESENT:
+        return {}
+    return _measures_of(predictions, samples, rows, dimensions)
 
 
 def measures_of_sets(
@@ -227,11 +230,17 @@ def measures_of_sets(
         rows_of.setdefault(Path(sample.path).parent.parent.name, []).append(row)
     if len(rows_of) < 2:
         return {}
-    return {name: _picture_measures(predictions, samples, rows) for name, rows in rows_of.items()}
+    return {
+        name: _measures_of(predictions, samples, rows, PICTURE_DIMENSIONS)
+        for name, rows in rows_of.items()
+    }
 
 
-def _picture_measures(
-    predictions: Predictions, samples: Sequence[TrainingSample], rows: Sequence[int]
+def _measures_of(
+    predictions: Predictions,
+    samples: Sequence[TrainingSample],
+    rows: Sequence[int],
+    dimensions: Sequence[Dimension],
 ) -> dict[str, Any]:
     chosen = [samples[row] for row in rows]
 
@@ -242,9 +251,9 @@ def _picture_measures(
     return {
         "count": len(chosen),
         "sources": len({sample.group for sample in chosen}),
-        "srcc_mos": {str(d): srcc(scores_of(d), _mos(chosen, d)) for d in PICTURE_DIMENSIONS},
+        "srcc_mos": {str(d): srcc(scores_of(d), _mos(chosen, d)) for d in dimensions},
         "floor_overall_as_dimension": {
-            name: value for name, value in floor.items() if name in PICTURE_DIMENSIONS
+            name: value for name, value in floor.items() if name in dimensions
         },
         "srcc_severity": _against_severity(scores_of, chosen),
         "ceiling_of_severity": score_as_severity(chosen),

@@ -6,45 +6,37 @@ numbers on test data, export. Each step that takes long keeps what it has done, 
 killed goes on where it was.
 """
 
-import hashlib
-import json
 import logging
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
-from finevq.errors import DatasetError
+from finevq.errors import ConfigError, DatasetError, TrainingError
 from finevq.model import folder as files
-from finevq.model.export import export_onnx
 from finevq.model.finevq import FineVQ
 from finevq.model.image_encoder import EfficientNetEncoder
 from finevq.model.presets import nano
 from finevq.prompts import questions
 from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.tokenizer import train_tokenizer
-from finevq.records import Calibration
 from finevq.settings import Settings
 from finevq.training import measures
 from finevq.training.alignment_stage import train_alignment
-from finevq.training.calibrate import calibration_errors, fit_temperatures, fit_thresholds
-from finevq.training.card import write_card
-from finevq.training.card_pictures import CardFacts, draw_card
 from finevq.training.config import EncoderStageConfig, NanoTrainingConfig
 from finevq.training.encoded import EncodedSet, standardization_of
 from finevq.training.encoder_stage import StillSets, train_encoder
-from finevq.training.features import Features, FeatureStore
+from finevq.training.features import FeatureStore
 from finevq.training.going_on import Earlier, mix_with_earlier, own_ratings, take_over, with_ratings
 from finevq.training.head_stage import train_head
 from finevq.training.joint_stage import train_joint
-from finevq.training.lessons import all_questions
-from finevq.training.motion_stage import motion_features, train_motion
+from finevq.training.motion_stage import train_motion
+from finevq.training.nano_data import SPLITS, frozen_encoder, read_data, still_set, with_features
 from finevq.training.opinion_stage import OpinionStage
 from finevq.training.opinions import (
     OpinionReader,
@@ -52,23 +44,20 @@ from finevq.training.opinions import (
     overall_of,
     with_probable_opinions,
 )
-from finevq.training.predictions import Predictions, predict
+from finevq.training.predictions import predict
 from finevq.training.pretrained import load_imagenet_weights
-from finevq.training.samples import Split, TrainingSample
+from finevq.training.release import EncodedSets, Finished, release
+from finevq.training.samples import TrainingSample
 from finevq.training.sources import (
     human_samples,
     taught_samples,
     without_held_out_sources,
 )
-from finevq.training.stills import StillSet, read_stills
-from finevq.training.stills_as_clips import EncodedStills, crops_as_frames, joined, with_copies
+from finevq.training.stills import StillSet
+from finevq.training.stills_as_clips import crops_as_frames, joined, with_copies
 from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, Dimension
 
 _log = logging.getLogger(__name__)
-_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-
-Row = tuple[TrainingSample, tuple[Features, ...]]
-"""A sample and its features: as it is, and mirrored where that was made."""
 
 
 def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> dict[str, Any]:
@@ -100,13 +89,14 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         )
     )
     earlier = None if config.start is None else take_over(model, config.start)
+    is_kept = _is_kept(model, earlier, config.start_share)
     if earlier is None:
-        load_imagenet_weights(_frozen_encoder(model))
+        load_imagenet_weights(frozen_encoder(model))
         histories = _teach_encoder(model, config, settings, output)
     else:
-        histories = dict(earlier.history)
+        histories = earlier.history if is_kept else earlier.encoder_history
     model.image_encoder.eval().requires_grad_(False)
-    data = _read_data(model, config, settings)
+    data = read_data(model, config, settings)
     if earlier is None:
         train_motion(
             model,
@@ -117,7 +107,7 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         )
     sets = {
         (split, human): data.encode(model, split, human=human)
-        for split in _SPLITS
+        for split in SPLITS
         for human in (False, True)
         if data.rows(split, human=human)
     }
@@ -133,35 +123,90 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
     learnt_from = with_copies(learnt_from, data.copies, seed=config.seed)
     photographs = {split: part for (split, human), part in sets.items() if human}
     opinions = OpinionStage(model, learnt_from, photographs, config.opinion)
-    opinions.fit(("train",))
-    histories["joint"] = _teach_reading(model, prompter, learnt_from, sets, config, output, earlier)
-    if earlier is not None and config.start_share:
-        mix_with_earlier(model, earlier, config.start_share)
-        numbers = _validate(model, prompter, sets)
-        _log_numbers("with the earlier weights' share", numbers)
-        histories["joint"].append({**numbers, "kept": 1.0})
-    # The released weights are these, rounded; everything after measures them.
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.copy_(weight.half().float())
-    # Validation photographs have chosen the epoch; now they may teach.
-    opinions.fit(("train", "validation"))
+    if not is_kept:
+        histories["joint"] = _teach_behind_encoders(
+            model, prompter, learnt_from, sets, opinions, config, output, earlier
+        )
     with_stills = {
         split: joined(
             sets[split, False], data.stills.get(split), share_with_faults=0.0, seed=config.seed
         )
         for split in ("validation", "test")
     }
-    return _release(
-        model, prompter, sets, with_stills, opinions, histories, config, output, settings
+    finished = Finished(
+        model=model,
+        prompter=prompter,
+        sets=sets,
+        with_stills=with_stills,
+        opinions=opinions,
+        histories=histories,
+        kept=earlier if is_kept else None,
     )
+    return release(finished, config, output, settings)
+
+
+def _is_kept(model: FineVQ, earlier: Earlier | None, share: float) -> bool:
+    """Whether all weights are an earlier model's, so that nothing is left to learn.
+
+    Raises:
+        ConfigError: a share beyond 0..1.
+        TrainingError: the earlier model lacks some of the weights.
+    """
+    if not 0.0 <= share <= 1.0:
+        raise ConfigError(f"start_share is {share}: a share of the weights lies in 0..1")
+    if earlier is None:
+        if share:
+            _log.warning("start_share has no effect without an earlier model (start)")
+        return False
+    if share < 1.0:
+        return False
+    lacking = [name for name, _ in model.named_parameters() if name not in earlier.names]
+    if lacking:
+        raise TrainingError(
+            f"start_share is 1, so nothing is learnt, but the earlier model has no {lacking[0]} "
+            f"({len(lacking)} tensors in all); use a smaller share, or a model of this version"
+        )
+    return True
+
+
+def _teach_behind_encoders(
+    model: FineVQ,
+    prompter: NanoPrompter,
+    clips: EncodedSet,
+    sets: EncodedSets,
+    opinions: OpinionStage,
+    config: NanoTrainingConfig,
+    output: Path,
+    earlier: Earlier | None,
+) -> list[dict[str, float]]:
+    """Train all behind the frozen encoders as it is released, but for the test photographs.
+
+    Args: see `_teach_reading`.
+
+    Returns:
+        The joint stage's validation numbers.
+    """
+    opinions.fit(("train",))
+    history = _teach_reading(model, prompter, clips, sets, config, output, earlier)
+    if earlier is not None and config.start_share:
+        mix_with_earlier(model, earlier, config.start_share)
+        numbers = _validate(model, prompter, sets)
+        _log_numbers("with the earlier weights' share", numbers)
+        history.append({**numbers, "kept": 1.0})
+    # The released weights are these, rounded; everything after measures them.
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(weight.half().float())
+    # Validation photographs have chosen the epoch; now they may teach.
+    opinions.fit(("train", "validation"))
+    return history
 
 
 def _teach_reading(
     model: FineVQ,
     prompter: NanoPrompter,
     clips: EncodedSet,
-    sets: "_Sets",
+    sets: EncodedSets,
     config: NanoTrainingConfig,
     output: Path,
     earlier: Earlier | None,
@@ -251,18 +296,18 @@ def _teach_encoder(
     stills = taught_samples(config.data.stills, config)
     photographs = without_held_out_sources(human_samples(config), stills)
 
-    still_set = partial(_still_set, model, config=config, settings=settings)
+    read = partial(still_set, model, config=config, settings=settings)
     first = config.encoder
-    clips = still_set(stills, "train", first.crops)
-    validation_clips = still_set(stills, "validation", first.crops)
+    clips = read(stills, "train", first.crops)
+    validation_clips = read(stills, "validation", first.crops)
     if clips is None or validation_clips is None:
         shown = ", ".join(map(str, config.data.stills))
         raise DatasetError(f"{shown}: no picture in train or in validation")
     sets = StillSets(
         clips=clips,
-        photographs=still_set(photographs, "train", first.human_crops),
+        photographs=read(photographs, "train", first.human_crops),
         validation_clips=validation_clips.part(range(min(len(validation_clips), 480))),
-        validation_photographs=still_set(photographs, "validation", first.human_crops),
+        validation_photographs=read(photographs, "validation", first.human_crops),
     )
     state = output / "state"
     histories = {"encoder": _encoder_pass(model, sets, first, config.seed, state / "encoder")}
@@ -290,7 +335,7 @@ def _encoder_pass(
         seed: Of the pass.
         state: Beginning of the names of two files: the state, and the weights once finished.
     """
-    encoder = _frozen_encoder(model)
+    encoder = frozen_encoder(model)
     finished = state.with_name(f"{state.name}_weights.pt")
     if finished.exists():
         saved = torch.load(finished, map_location="cpu", weights_only=True)
@@ -316,9 +361,9 @@ def _judged(
     settings: Settings,
 ) -> list[TrainingSample]:
     """Return the stills with what people would probably say of each."""
-    store = FeatureStore(config.data.cache, model.config, _frozen_encoder(model), settings)
+    store = FeatureStore(config.data.cache, model.config, frozen_encoder(model), settings)
     training = [sample for sample in photographs if sample.split == "train"]
-    rows = _with_features(store, training, config, mirrored=True)
+    rows = with_features(store, training, config, mirrored=True)
     views = np.stack([[kept.views for kept in variants] for _, variants in rows])
     reader = _opinion_reader(torch.from_numpy(views), [sample for sample, _ in rows])
     encoded = store.encode_stills(stills, config.data.workers)
@@ -328,27 +373,6 @@ def _judged(
 
 def _opinion_reader(views: torch.Tensor, photographs: Sequence[TrainingSample]) -> OpinionReader:
     return OpinionReader([RatedViews(views, overall_of(photographs))])
-
-
-def _still_set(
-    model: FineVQ,
-    samples: Sequence[TrainingSample],
-    split: Split,
-    crops: int,
-    config: NanoTrainingConfig,
-    settings: Settings,
-) -> StillSet | None:
-    chosen = [sample for sample in samples if sample.split == split]
-    if not chosen:
-        return None
-    return read_stills(
-        chosen,
-        model.config.video,
-        config.data.cache,
-        settings,
-        crops=crops,
-        workers=config.data.workers,
-    )
 
 
 def _fit_standardization(model: FineVQ, training: Sequence[EncodedSet], kept: Set[str]) -> None:
@@ -380,107 +404,7 @@ def _fit_standardization(model: FineVQ, training: Sequence[EncodedSet], kept: Se
         fit(projector, features)
 
 
-def _frozen_encoder(model: FineVQ) -> EfficientNetEncoder:
-    encoder = model.image_encoder
-    assert isinstance(encoder, EfficientNetEncoder)  # the preset says so
-    return encoder
-
-
-@dataclass(frozen=True, slots=True)
-class _Data:
-    """Everything that is learnt from, with features, split."""
-
-    entries: Sequence[Row]
-    stills: Mapping[Split, EncodedStills]
-    """Empty where there are none."""
-    copies: EncodedStills | None
-    """Pictures of the training split beside further degraded copies of themselves."""
-
-    def rows(self, split: Split, *, human: bool) -> list[Row]:
-        return [
-            (sample, kept)
-            for sample, kept in self.entries
-            if sample.split == split and sample.is_human is human
-        ]
-
-    def encode(self, model: FineVQ, split: Split, *, human: bool) -> EncodedSet:
-        """Join the features of both frozen encoders."""
-        rows = self.rows(split, human=human)
-        num_variants = min(len(kept) for _, kept in rows)
-        motion = [
-            motion_features(model, [(sample, kept[variant]) for sample, kept in rows])
-            for variant in range(num_variants)
-        ]
-        views = np.stack([[kept[v].views for v in range(num_variants)] for _, kept in rows])
-        return EncodedSet(
-            [sample for sample, _ in rows], torch.from_numpy(views), torch.stack(motion, dim=1)
-        )
-
-
-def _read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) -> _Data:
-    store = FeatureStore(config.data.cache, model.config, _frozen_encoder(model), settings)
-    clips = taught_samples([config.data.manifest], config)
-    kept_clips = [sample for sample in clips if sample.split == "train"][: config.data.max_clips]
-    clips = kept_clips + [sample for sample in clips if sample.split != "train"]
-    photographs = without_held_out_sources(human_samples(config), clips)
-    if not photographs:
-        _log.warning("no human opinions (data.human): overall rests on known degradations alone")
-    entries = _with_features(store, clips, config, mirrored=False)
-    entries += _with_features(store, photographs, config, mirrored=True)
-    encoded = partial(_encoded_stills, model=model, store=store, config=config, settings=settings)
-    copies_of = [] if config.data.copies is None else [config.data.copies]
-    copies = encoded(copies_of, splits=("train",))
-    data = _Data(entries, encoded(config.data.stills), copies.get("train"))
-    for split in ("train", "validation", "test"):
-        if not data.rows(split, human=False):
-            raise DatasetError(f"{config.data.manifest} has no readable clip in split {split!r}")
-    return data
-
-
-def _encoded_stills(
-    manifests: Sequence[Path],
-    *,
-    splits: Sequence[Split] = _SPLITS,
-    model: FineVQ,
-    store: FeatureStore,
-    config: NanoTrainingConfig,
-    settings: Settings,
-) -> dict[Split, EncodedStills]:
-    samples = taught_samples(manifests, config)
-    encoded = {}
-    for split in splits:
-        stills = _still_set(model, samples, split, config.encoder.crops, config, settings)
-        if stills is not None:
-            features = store.encode_stills(stills, config.data.workers)
-            encoded[split] = EncodedStills(stills.samples, features)
-    return encoded
-
-
-def _with_features(
-    store: FeatureStore,
-    samples: Sequence[TrainingSample],
-    config: NanoTrainingConfig,
-    *,
-    mirrored: bool,
-) -> list[Row]:
-    paths = [sample.path for sample in samples]
-    variants = [
-        [features for _, features in store.load(paths, mirrored=turn, workers=config.data.workers)]
-        for turn in ((False, True) if mirrored else (False,))
-    ]
-    rows: list[Row] = []
-    for sample, kept in zip(samples, zip(*variants, strict=True), strict=True):
-        known = tuple(features for features in kept if features is not None)
-        if len(known) == len(variants):
-            rows.append((sample, known))
-    _log.info("%d of %d samples have features", len(rows), len(samples))
-    return rows
-
-
-_Sets = dict[tuple[Split, bool], EncodedSet]
-
-
-def _validate(model: FineVQ, prompter: NanoPrompter, sets: _Sets) -> dict[str, float]:
+def _validate(model: FineVQ, prompter: NanoPrompter, sets: EncodedSets) -> dict[str, float]:
     """Return validation numbers; "selection" is the mean of all of them.
 
     Those are the six dimensions' SRCC, people's overall, and how well attributes are told apart,
@@ -500,132 +424,3 @@ def _validate(model: FineVQ, prompter: NanoPrompter, sets: _Sets) -> dict[str, f
         numbers["human"] = measures.human_correlation(overall, photographs.samples)
     numbers["selection"] = float(np.mean(list(numbers.values())))
     return numbers
-
-
-def _release(
-    model: FineVQ,
-    prompter: NanoPrompter,
-    sets: _Sets,
-    with_stills: Mapping[str, EncodedSet],
-    opinions: OpinionStage,
-    histories: dict[str, list[dict[str, float]]],
-    config: NanoTrainingConfig,
-    output: Path,
-    settings: Settings,
-) -> dict[str, Any]:
-    mos_range = (config.mos_low, config.mos_high)
-    # Stills too: in clips alone some attributes are too rare to find a threshold on.
-    validation, test = with_stills["validation"], sets["test", False]
-    asked = all_questions()
-    on_validation = predict(model, prompter, validation, asked)
-    temperatures = fit_temperatures(on_validation, validation.samples, mos_range)
-    calibration = Calibration(
-        temperatures={str(name): value for name, value in temperatures.items()},
-        thresholds=fit_thresholds(on_validation, validation.samples, temperatures),
-    )
-    on_all = predict(model, prompter, with_stills["test"], asked)
-    on_test, on_stills = on_all.part(range(len(test))), on_all.part(range(len(test), len(on_all)))
-    still_samples = with_stills["test"].samples[len(test) :]
-    metrics: dict[str, Any] = {
-        "data": {
-            "clips": {split: len(sets[split, False]) for split, human in sets if not human},
-            "photographs": {split: len(sets[split, True]) for split, human in sets if human},
-            "sources": len({sample.group for part in sets.values() for sample in part.samples}),
-        },
-        "test_clips": {
-            "srcc_mos": measures.score_correlations(on_test, test.samples),
-            "srcc_severity": measures.severity_correlations(on_test, test.samples),
-            "intervals": measures.score_intervals(on_test, test.samples),
-            "srcc_residual": measures.residual_correlations(on_test, test.samples),
-            "floor_overall_as_dimension": measures.overall_as_dimension(test.samples),
-            "ceiling_of_severity": measures.score_as_severity(test.samples),
-            "yes_no": measures.yes_no_accuracies(on_test, test.samples, calibration),
-            "attributes": measures.attribute_measures(on_test, test.samples, calibration),
-            "most_impactful": measures.most_impactful_accuracy(on_test, test.samples),
-            "calibration_error": calibration_errors(on_test, test.samples, mos_range, temperatures),
-        },
-        "history": histories,
-    }
-    if still_samples:
-        metrics["test_stills"] = {
-            "count": len(still_samples),
-            "srcc_severity_with_clips": measures.severity_correlations(
-                on_all, with_stills["test"].samples
-            ),
-            "srcc_severity": measures.severity_correlations(on_stills, still_samples),
-            "ceiling_of_severity": measures.score_as_severity(still_samples),
-            "attributes": measures.attribute_measures(on_stills, still_samples, calibration),
-            "flawless_sources": measures.flawless_source_measures(on_stills, still_samples),
-            "sets": measures.measures_of_sets(on_stills, still_samples),
-        }
-    if ("test", True) in sets:
-        photographs = sets["test", True]
-        overall = predict(model, prompter, photographs, [questions.rating(Dimension.OVERALL)])
-        metrics["test_photographs"] = measures.human_measures(overall, photographs.samples)
-        unseen, samples = opinions.overall_of_unseen(prompter, ("validation", "test"))
-        metrics["unseen_photographs"] = measures.human_measures(unseen, samples)
-        if config.opinion.learns_test:
-            opinions.fit(("train", "validation", "test"))
-            rating = [questions.rating(Dimension.OVERALL)]
-            metrics["taught_by_test"] = _changes(on_test, predict(model, prompter, test, rating))
-    files.write_config(model.config, output)
-    files.write_calibration(calibration, output)
-    save_file(_released_weights(model), output / files.WEIGHTS_FILE)
-    export_onnx(model, prompter.prefix_ids(model.config.num_visual_tokens), output)
-    (output / files.METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
-    draw_card(
-        CardFacts(
-            histories=histories,
-            predictions=on_test,
-            samples=test.samples,
-            temperatures=temperatures,
-            thresholds=calibration.thresholds,
-            mos_range=mos_range,
-        ),
-        output / files.CARD_PICTURES,
-        settings,
-    )
-    write_card(metrics, config, output, share=model.config.opinion_share)
-    _write_checksums(output)
-    return metrics
-
-
-def _changes(before: Predictions, after: Predictions) -> dict[str, float]:
-    """Return how much overall scores of the same videos differ, in points and in order."""
-    rating = questions.rating(Dimension.OVERALL)
-    first, second = before.scores_of(rating), after.scores_of(rating)
-    apart = np.abs(first - second)
-    return {
-        "median": float(np.median(apart)),
-        "largest": float(apart.max()),
-        "srcc": measures.srcc(first, second),
-    }
-
-
-def _released_weights(model: FineVQ) -> dict[str, torch.Tensor]:
-    # The output layer shares the embedding's tensor, which safetensors stores once. Statistics
-    # (buffers) keep single precision: some variances are beyond what half precision can say.
-    state = {name: tensor.half() for name, tensor in model.named_parameters()}
-    # Only what a loader gives a place: buffers that are computed anew are no weights.
-    stored = model.state_dict()
-    state |= {
-        name: tensor
-        for name, tensor in model.named_buffers()
-        if name in stored and tensor.is_floating_point()
-    }
-    return {name: tensor.contiguous() for name, tensor in state.items()}
-
-
-def _write_checksums(folder: Path) -> None:
-    names = (
-        files.CONFIG_FILE,
-        files.TOKENIZER_FILE,
-        files.CALIBRATION_FILE,
-        files.WEIGHTS_FILE,
-        files.VIDEO_ENCODER_FILE,
-        files.DECODER_FILE,
-    )
-    lines = [
-        f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names
-    ]
-    (folder / files.CHECKSUMS_FILE).write_text("".join(lines), encoding="utf-8")

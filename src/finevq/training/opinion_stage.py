@@ -8,11 +8,14 @@ too: the numbers then are those of the same reader with a fifth fewer photograph
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from finevq.inference.overall import with_needed_ratings
 from finevq.model.finevq import FineVQ
 from finevq.model.opinion_reader import Opinions
 from finevq.prompts import questions
@@ -29,9 +32,9 @@ from finevq.training.opinions import (
     overall_of,
 )
 from finevq.training.orders import CertainPairs
-from finevq.training.predictions import Predictions, answer_states
+from finevq.training.predictions import Predictions, answer_states, scores_of
 from finevq.training.samples import Split, TrainingSample
-from finevq.training.time_reading import TimeReader, lowered_as_read, severities_of_time
+from finevq.training.time_reading import TimeReader, severities_of_time
 from finevq.vocabulary import Dimension
 
 _log = logging.getLogger(__name__)
@@ -61,9 +64,15 @@ class OpinionStage:
         self._photographs = photographs
         self._config = config
         self._ordered = _ordered(clips, config)
-        seen = photographs.get("train")
-        self._kind = KindReader([clips] if seen is None else [clips, seen])
-        self._time = _time_reader(clips, seen)
+
+    @cached_property
+    def _kind(self) -> KindReader:
+        seen = self._photographs.get("train")
+        return KindReader([self._clips] if seen is None else [self._clips, seen])
+
+    @cached_property
+    def _time(self) -> TimeReader:
+        return _time_reader(self._clips, self._photographs.get("train"))
 
     def fit(self, splits: Sequence[Split]) -> None:
         """Fit the reader to the photographs of some splits.
@@ -71,7 +80,7 @@ class OpinionStage:
         Args:
             splits: The training split weighs less: the encoder has seen it.
         """
-        rated = [self._rated(split) for split in splits if split in self._photographs]
+        rated = self._rated_in(splits)
         if not rated:
             rated = [RatedViews(self._clips.views, overall_of(self._clips.samples))]
         head = self._model.config.score_head
@@ -82,7 +91,6 @@ class OpinionStage:
         count = sum(len(part.opinions) for part in rated)
         _log.info("opinion stage: %d pictures and %d pairs", count, len(self._ordered))
 
-    @torch.no_grad()
     def overall_of_unseen(
         self, prompter: NanoPrompter, splits: Sequence[Split]
     ) -> tuple[Predictions, list[TrainingSample]]:
@@ -94,10 +102,6 @@ class OpinionStage:
         """
         unseen = [self._photographs[split] for split in splits if split in self._photographs]
         samples = [sample for part in unseen for sample in part.samples]
-        asked = [questions.rating(Dimension.OVERALL)]
-        states = [
-            state for part in unseen for state in answer_states(self._model, prompter, part, asked)
-        ]
         opinions = cross_fitted(
             RatedViews(
                 torch.cat([part.views for part in unseen]),
@@ -107,14 +111,44 @@ class OpinionStage:
             [self._rated("train")] if "train" in self._photographs else [],
             self._ordered,
         )
-        motion = torch.cat([part.motion[:, 0] for part in unseen])
-        read: Tensor = self._model.score(torch.cat(states)[:, 0])
-        scores = lowered_as_read(opinions, self._time, motion)
-        means = np.concatenate([mean_features(part.views, 0) for part in unseen])
-        familiar = self._model.opinion_reader.familiarity(torch.from_numpy(means).float())
-        shares = self._model.config.opinion_share * familiar
-        joined = Opinions(scores, shares).joined_with(read.double())
-        return Predictions(tuple(asked), joined.unsqueeze(1).numpy(), {}), samples
+        return self._overall(prompter, unseen, opinions), samples
+
+    def overall_of_test(
+        self, prompter: NanoPrompter
+    ) -> tuple[Predictions, Sequence[TrainingSample]]:
+        """Score the test photographs by a reader that learnt from all the others."""
+        test = self._photographs["test"]
+        reader = OpinionReader(self._rated_in(("train", "validation")), self._ordered)
+        return self._overall(prompter, [test], reader(test.views)), test.samples
+
+    @torch.no_grad()
+    def _overall(
+        self, prompter: NanoPrompter, parts: Sequence[EncodedSet], opinions: NDArray[np.float64]
+    ) -> Predictions:
+        """Return overall of photographs as in use, but with opinions (N,) of other readers."""
+        model = self._model
+        asked = [questions.rating(Dimension.OVERALL)]
+        needed = with_needed_ratings(asked, model.config.fault_fall)
+        states = [state for part in parts for state in answer_states(model, prompter, part, needed)]
+        read = model.score(torch.cat(states))
+        motion = torch.cat([part.motion[:, 0] for part in parts])
+        means = np.concatenate([mean_features(part.views, 0) for part in parts])
+        familiar = model.opinion_reader.familiarity(torch.from_numpy(means).float())
+        lowered = self._lowered_by_time(torch.from_numpy(opinions), motion)
+        shown = Opinions(lowered, model.config.opinion_share * familiar)
+        scores = scores_of(model, needed, read, shown)
+        moved = scores - read.double().numpy()
+        return Predictions(tuple(asked), scores[:, : len(asked)], {}, moved[:, : len(asked)])
+
+    def _lowered_by_time(self, opinions: Tensor, motion: Tensor) -> Tensor:
+        """Lower opinions (N,), MOS, by what the model reads of faults of time."""
+        head, reader = self._model.config.score_head, self._model.opinion_reader
+        span = head.high - head.low
+        raw: Tensor = reader.of_time((opinions - head.low) / span, motion)
+        return head.low + span * raw
+
+    def _rated_in(self, splits: Sequence[Split]) -> list[RatedViews]:
+        return [self._rated(split) for split in splits if split in self._photographs]
 
     def _rated(self, split: Split) -> RatedViews:
         part = self._photographs[split]

@@ -12,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from finevq.inference.overall import lower_overall, moved_levels, with_needed_ratings
+from finevq.inference.population import Population
 from finevq.model.finevq import FineVQ
 from finevq.model.opinion_reader import Opinions
 from finevq.prompts.prompter import NanoPrompter
-from finevq.prompts.questions import Question
+from finevq.prompts.questions import Family, Question
 from finevq.training.batches import pack
 from finevq.training.encoded import EncodedSet
 from finevq.training.lessons import Lesson
@@ -31,6 +33,8 @@ class Predictions:
     """(N, Q), MOS; meaningful for ratings."""
     log_likelihoods: Mapping[Question, NDArray[np.float64]]
     """(N, choices) a question, before temperatures."""
+    moved: NDArray[np.float64]
+    """(N, Q), MOS: how much higher scores are than what the head read; levels move with them."""
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -42,6 +46,7 @@ class Predictions:
             self.questions,
             self.scores[chosen],
             {question: values[chosen] for question, values in self.log_likelihoods.items()},
+            self.moved[chosen],
         )
 
     def scores_of(self, question: Question) -> NDArray[np.float64]:
@@ -49,12 +54,13 @@ class Predictions:
         return self.scores[:, self.questions.index(question)]
 
     def probabilities(self, question: Question, temperature: float = 1.0) -> NDArray[np.float64]:
-        """Return (N, choices)."""
+        """Return (N, choices), as in use."""
         logits = self.log_likelihoods[question] / temperature
-        logits = logits - logits.max(axis=1, keepdims=True)
-        values = np.exp(logits)
-        normalised: NDArray[np.float64] = values / values.sum(axis=1, keepdims=True)
-        return normalised
+        values = np.exp(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
+        points = self.moved[:, self.questions.index(question)]
+        if question.family is Family.RATING and points.any():
+            values = moved_levels(values, points, Population.finevd().span)
+        return values
 
 
 @torch.no_grad()
@@ -78,9 +84,14 @@ def predict(
         [prompter.continuation_ids(question, question.stem, word)[0] for word in question.choices]
         for question in questions
     ]
-    scores, likelihoods = [], {question: list[NDArray[np.float64]]() for question in questions}
-    for states, opinions in _answers(model, prompter, data, questions, batch_size):
-        scores.append(_scores(model, questions, states, opinions))
+    needed = with_needed_ratings(questions, model.config.fault_fall)
+    scores, moved = [], []
+    likelihoods = {question: list[NDArray[np.float64]]() for question in questions}
+    for states, opinions in _answers(model, prompter, data, needed, batch_size):
+        read = model.score(states)
+        scored = scores_of(model, needed, read, opinions)
+        scores.append(scored[:, : len(questions)])
+        moved.append((scored - read.double().numpy())[:, : len(questions)])
         logits = model.logits(states).double().log_softmax(-1)
         for index, question in enumerate(questions):
             likelihoods[question].append(logits[:, index, choice_ids[index]].numpy())
@@ -88,19 +99,29 @@ def predict(
         tuple(questions),
         np.concatenate(scores),
         {question: np.concatenate(parts) for question, parts in likelihoods.items()},
+        np.concatenate(moved),
     )
 
 
-def _scores(
-    model: FineVQ, questions: Sequence[Question], states: Tensor, opinions: Opinions | None
+def scores_of(
+    model: FineVQ, questions: Sequence[Question], read: Tensor, opinions: Opinions | None
 ) -> NDArray[np.float64]:
-    """Return (B, Q): what the head reads off some samples' states, joined with opinions."""
-    scores = model.score(states)
+    """Return scores (N, Q) as in use.
+
+    Args:
+        model: Its configuration says how overall falls.
+        questions: Q, from `with_needed_ratings`.
+        read: (N, Q): what its score head reads before the answers.
+        opinions: Of the N samples; overall is joined with them.
+    """
+    joined = read.double()
     if opinions is not None:
         for column, question in enumerate(questions):
             if question.dimension is Dimension.OVERALL:
-                scores[:, column] = opinions.joined_with(scores[:, column])
-    return scores.double().numpy()
+                joined[:, column] = opinions.joined_with(joined[:, column])
+    scores: NDArray[np.float64] = joined.numpy()
+    lower_overall(scores, questions, model.config.fault_fall)
+    return scores
 
 
 @torch.no_grad()

@@ -83,8 +83,3 @@ def lowered_as_known(opinions: _Matrix, samples: Sequence[TrainingSample]) -> _M
     falls = OVERALL_WEIGHTS[Dimension.TEMPORAL] * torch.tensor(severities_of_time(samples))
     result: _Matrix = lowered(torch.from_numpy(opinions), falls, FINEVD_SCALE.ruined).numpy()
     return result
-
-
-def lowered_as_read(opinions: _Matrix, reader: TimeReader, motion: Tensor) -> Tensor:
-    """Lower opinions of pictures (N,), on the MOS scale, by what motion (N, M, features) tells."""
-    return lowered(torch.from_numpy(opinions), reader.falls(motion), FINEVD_SCALE.ruined)

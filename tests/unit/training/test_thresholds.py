@@ -16,7 +16,7 @@ from finevq.training.measures import (
 )
 from finevq.training.predictions import Predictions
 from finevq.training.samples import TrainingSample
-from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, Dimension
+from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, PICTURE_DIMENSIONS, Dimension
 
 COUNT = 400
 
@@ -54,7 +54,7 @@ def _predictions(yes: dict[str, np.ndarray]) -> Predictions:
             share = yes[question.attribute]
             chances = np.stack([share, 1 - share], axis=1)
         likelihoods[question] = np.log(chances)
-    return Predictions(asked, scores, likelihoods)
+    return Predictions(asked, scores, likelihoods, np.zeros_like(scores))
 
 
 def test_what_is_seen_gets_its_threshold_and_what_is_not_even_odds(samples: list[TrainingSample]):
@@ -85,13 +85,13 @@ def test_of_flawless_sources_the_others_do_not_count(samples: list[TrainingSampl
     right = np.linspace(70, 20, COUNT)
     said = np.where(np.arange(COUNT) % 2, right[::-1], right)  # wrong about every flawed one
     predictions = replace(predictions, scores=np.tile(said[:, None], predictions.scores.shape[1]))
-    numbers = flawless_source_measures(predictions, flawed)
+    numbers = flawless_source_measures(predictions, flawed, PICTURE_DIMENSIONS)
     assert numbers["count"] == COUNT // 2
     assert numbers["sources"] == 1
     assert numbers["srcc_severity"] == {"blur": pytest.approx(1.0)}
     assert numbers["srcc_mos"]["blur"] == pytest.approx(1.0)
     assert "temporal" not in numbers["floor_overall_as_dimension"]
-    assert flawless_source_measures(predictions, [flawed[1]]) == {}
+    assert flawless_source_measures(predictions, [flawed[1]], PICTURE_DIMENSIONS) == {}
 
 
 def test_each_data_set_of_pictures_is_measured_by_itself(samples: list[TrainingSample]):

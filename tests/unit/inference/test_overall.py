@@ -1,0 +1,105 @@
+"""Overall falls by what other dimensions lack, and its level goes along."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import finevq
+from finevq.inference.overall import lower_overall, moved_levels, with_needed_ratings
+from finevq.inference.population import Population
+from finevq.model.config import FaultFallConfig
+from finevq.prompts import questions
+from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, Dimension, level_index, levels_of
+
+CONFIG = FaultFallConfig(below=45.0, halving=40.0, ruined=12.0)
+OVERALL = questions.rating(Dimension.OVERALL)
+RATINGS = [questions.rating(dimension) for dimension in DIMENSIONS]
+
+
+def _lowered(overall: float, **others: float) -> float:
+    scores = np.array([others.get(str(d), 70.0) for d in DIMENSIONS])
+    scores[DIMENSIONS.index(Dimension.OVERALL)] = overall
+    lower_overall(scores, RATINGS, CONFIG)
+    return float(scores[DIMENSIONS.index(Dimension.OVERALL)])
+
+
+def test_nothing_changes_where_nothing_is_clearly_bad():
+    assert _lowered(60.0, blur=45.0, noise=50.0) == 60.0
+
+
+def test_what_is_above_ruined_halves_with_each_so_many_points_that_are_lacking():
+    assert _lowered(62.0, blur=5.0) == pytest.approx(37.0)
+    assert _lowered(62.0, blur=25.0, noise=25.0) == pytest.approx(37.0)  # they add up
+    assert _lowered(62.0, blur=5.0, noise=5.0) == pytest.approx(24.5)
+
+
+def test_what_is_ruined_already_does_not_rise():
+    assert _lowered(8.0, blur=0.0, noise=0.0) == 8.0
+
+
+@given(st.lists(st.floats(0, 80), min_size=6, max_size=6), st.integers(0, 4), st.floats(0, 30))
+def test_a_worse_dimension_never_raises_overall(scores: list[float], which: int, fall: float):
+    before = np.array([scores, scores])
+    before[1, DIMENSIONS.index(FAULT_DIMENSIONS[which])] -= fall
+    lower_overall(before, RATINGS, CONFIG)
+    overall = before[:, DIMENSIONS.index(Dimension.OVERALL)]
+    assert overall[1] <= overall[0] + 1e-9
+
+
+def test_overall_alone_asks_for_the_others_and_others_alone_for_nothing():
+    asked = with_needed_ratings([OVERALL], CONFIG)
+    assert asked[0] == OVERALL
+    assert set(asked) == set(RATINGS)
+    blur = [questions.rating(Dimension.BLUR)]
+    assert with_needed_ratings(blur, CONFIG) == blur
+    assert with_needed_ratings([OVERALL], FaultFallConfig()) == [OVERALL]
+    scores = np.array([60.0])
+    lower_overall(scores, [OVERALL], FaultFallConfig())
+    assert scores.tolist() == [60.0]
+
+
+levels = st.lists(st.floats(0.001, 1), min_size=5, max_size=5)
+
+
+@given(levels, st.floats(-120, 120))
+def test_levels_that_moved_are_still_probabilities(weights: list[float], points: float):
+    known = np.array([weights]) / sum(weights)
+    moved = moved_levels(known, np.array([points]), (0.0, 100.0))
+    assert (moved >= -1e-12).all()
+    assert moved.sum() == pytest.approx(1.0)
+    (higher,) = (moved - known) @ np.arange(5)
+    assert higher * points >= -1e-9
+
+
+def test_levels_stay_where_nothing_moved_and_go_a_whole_level_with_a_fifth_of_the_scale():
+    known = np.array([[0.1, 0.2, 0.4, 0.2, 0.1]] * 3)
+    moved = moved_levels(known, np.array([0.0, 20.0, -200.0]), (0.0, 100.0))
+    np.testing.assert_allclose(moved[0], known[0])
+    np.testing.assert_allclose(moved[1], [0.0, 0.1, 0.2, 0.4, 0.3], atol=1e-12)
+    np.testing.assert_allclose(moved[2], [1, 0, 0, 0, 0], atol=1e-12)
+
+
+def test_levels_share_the_ends_of_finevd():
+    low, high = Population.finevd().span
+    assert (low, high) == pytest.approx((9.8, 77.6), abs=0.05)
+
+
+def test_nanos_word_for_overall_agrees_with_its_score(clips):
+    """Real clips: the word and the fifth that the score lies in are the same or neighbours."""
+    names = ("skv_carphone_distorted.mp4", "skv_carphone_pristine.mp4", "kadid_I01_01_05.png")
+    words = levels_of(Dimension.OVERALL)
+    span = Population.finevd().span
+    for assessment in finevq.load("nano").assess_many([str(clips / name) for name in names]):
+        overall = assessment.overall
+        apart = words.index(overall.level) - level_index(overall.score, *span)
+        assert abs(apart) <= 1, (assessment.video, overall)
+        assert sum(overall.level_probabilities.values()) == pytest.approx(1.0)
+
+
+def test_asked_alone_overall_is_what_an_assessment_says(clips):
+    session = finevq.load("nano")
+    path = str(clips / "skv_carphone_distorted.mp4")
+    said = session.assess(path).overall.score
+    answer = session.ask(path, questions.scoring(Dimension.OVERALL).text)
+    assert f"{said:.1f}" in answer or f"{said:.2f}" in answer, (said, answer)
