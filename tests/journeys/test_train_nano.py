@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from safetensors.torch import load_file, save_file
 
 from finevq.datasets.sources import find_sources
 from finevq.datasets.synthesis import SynthesisConfig, synthesize
+from finevq.inference.loading import NANO_FOLDER
 from finevq.vocabulary import DIMENSIONS
 
 pytestmark = [
     pytest.mark.full,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1200),
     # Notes of the TorchScript exporter, and of figures that splits are too small for.
     pytest.mark.filterwarnings("ignore"),
 ]
@@ -153,6 +155,17 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     again = json.loads(printed)
     assert again["model"]["version"] == "kept"
     assert again["dimensions"] == value["dimensions"]
+
+
+def test_weights_without_their_numbers_are_not_measured_as_they_are(finevq, tmp_path: Path):
+    bare = tmp_path / "bare"
+    shutil.copytree(NANO_FOLDER, bare)
+    (bare / "metrics.json").unlink()
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f'start = "{bare}"\nstart_share = 1\n[data]\nmanifest = "unused"\n')
+    code, _, err = finevq("train", "nano", "--config", recipe, "--output", tmp_path / "out")
+    assert code != 0
+    assert "has no metrics.json" in " ".join(err.split())
 
 
 def test_a_share_beyond_the_whole_is_refused(finevq, tmp_path: Path):

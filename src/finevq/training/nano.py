@@ -150,7 +150,7 @@ def _is_kept(model: FineVQ, earlier: Earlier | None, share: float) -> bool:
 
     Raises:
         ConfigError: a share beyond 0..1.
-        TrainingError: the earlier model lacks some of the weights.
+        TrainingError: the earlier model lacks some of the weights, or its numbers.
     """
     if not 0.0 <= share <= 1.0:
         raise ConfigError(f"start_share is {share}: a share of the weights lies in 0..1")
@@ -165,6 +165,11 @@ def _is_kept(model: FineVQ, earlier: Earlier | None, share: float) -> bool:
         raise TrainingError(
             f"start_share is 1, so nothing is learnt, but the earlier model has no {lacking[0]} "
             f"({len(lacking)} tensors in all); use a smaller share, or a model of this version"
+        )
+    if "data" not in earlier.metrics:
+        raise TrainingError(
+            "start_share is 1, so the card tells what the earlier model learnt from, but its "
+            f"folder has no {files.METRICS_FILE} that says so; use the folder as it was trained"
         )
     return True
 
