@@ -114,7 +114,7 @@ def scores_of(
         read: (N, Q): what its score head reads before the answers.
         opinions: Of the N samples; overall is joined with them.
     """
-    joined = read.double()
+    joined = read.to(torch.float64, copy=True)
     if opinions is not None:
         for column, question in enumerate(questions):
             if question.dimension is Dimension.OVERALL:
