@@ -85,7 +85,7 @@ def read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) -> 
     copies_of = [] if config.data.copies is None else [config.data.copies]
     copies = encoded(copies_of, splits=("train",))
     data = NanoData(entries, encoded(config.data.stills), copies.get("train"))
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         if not data.rows(split, human=False):
             raise DatasetError(f"{config.data.manifest} has no readable clip in split {split!r}")
     return data
