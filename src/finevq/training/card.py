@@ -101,14 +101,12 @@ residual SRCC | yes/no balanced accuracy [.5] |
 {{ cell(test.srcc_residual, name) }} | \
 {{ cell(accuracies, name) }} |
 {% endfor %}
-{% if test.flawless_sources %}
 How good a source was before it was degraded is a guess: phone photographs and real clips are dark,
-soft or gaudy as they come, and the labels above say nothing of that. {{ \
-test.flawless_sources.count }} of these clips are of {{ test.flawless_sources.sources }} sources \
-that lack nothing as far as is known, so that the labels are the whole truth:
+soft or gaudy as they come, the colors of a drawing are as somebody wanted them, and the labels
+above say nothing of that. Only where a photograph lacks nothing are they the whole truth.
 
-{{ flawless_table(test.flawless_sources) }}
-{% endif %}
+{{ source_tables(test.by_source, "clips") }}
+
 "Which distortion has the most impact": accuracy \
 {{ "%.3f"|format(test.most_impactful.accuracy) }}, balanced \
 {{ "%.3f"|format(test.most_impactful.balanced_accuracy) }}; the majority answer \
@@ -129,12 +127,8 @@ stills.srcc_severity.items() %}{{ name }} {{ "%.3f"|format(value) }} [true score
 {{ "%.3f"|format(macro_f1_of_always_yes(stills.attributes)) }}).
 
 {{ attribute_table(stills.attributes) }}
-{% if stills.flawless_sources %}
-{{ stills.flawless_sources.count }} of these pictures are of {{ stills.flawless_sources.sources }} \
-sources that lack nothing as far as is known:
-
-{{ flawless_table(stills.flawless_sources) }}
-{% endif %}{% if stills.sets %}
+{{ source_tables(stills.by_source, "pictures") }}
+{% if stills.sets %}
 SRCC with the score in each data set of pictures by itself, and in brackets what the true overall
 score reaches:
 
@@ -198,7 +192,7 @@ def write_card(
         share=model.opinion_share,
         fall=model.fault_fall,
         weights_of=metrics.get("weights_of"),
-        flawless_table=_flawless_table,
+        source_tables=_source_tables,
         people=_people,
         test=test,
         dimensions=[str(dimension) for dimension in DIMENSIONS],
@@ -226,7 +220,15 @@ def _people(numbers: Mapping[str, Any]) -> str:
     )
 
 
-def _flawless_table(part: Mapping[str, Any]) -> str:
+def _source_tables(parts: Mapping[str, Mapping[str, Any]], noun: str) -> str:
+    blocks = []
+    for kind, part in parts.items():
+        blocks.append(f"Of {kind}: {part['count']} {noun} of {part['sources']} sources.")
+        blocks.append(_measures_table(part))
+    return "\n\n".join(blocks)
+
+
+def _measures_table(part: Mapping[str, Any]) -> str:
     lines = [
         "| dimension | SRCC with score | [overall as dimension] | SRCC with severity | "
         "[true score] |",

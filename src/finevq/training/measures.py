@@ -30,6 +30,10 @@ from finevq.vocabulary import (
 _MIN_PRESENT = 5
 """Attributes seen less often in a set are left out of its averages: chance rules them."""
 
+FLAWLESS = "flawless photographs"
+AS_THEY_COME = "phone photographs and real clips"
+NOT_PHOTOGRAPHED = "drawn, or shown without color"
+
 
 def score_correlations(
     predictions: Predictions, samples: Sequence[TrainingSample]
@@ -191,13 +195,14 @@ def score_as_severity(samples: Sequence[TrainingSample]) -> dict[str, float]:
     return _against_severity(lambda dimension: _mos(samples, dimension), samples)
 
 
-def flawless_source_measures(
+def measures_by_source(
     predictions: Predictions, samples: Sequence[TrainingSample], dimensions: Sequence[Dimension]
-) -> dict[str, Any]:
-    """Return what correlates with what among samples of sources without a fault of their own.
+) -> dict[str, dict[str, Any]]:
+    """Return what correlates with what among samples of each kind of source.
 
-    Their labels are the whole truth. Other sources are phone photographs and real clips, which are
-    dark, soft or gaudy as they come, and no label of a dimension knows that.
+    Only of a flawless photograph are labels the whole truth. Phone photographs and real clips are
+    dark, soft or gaudy as they come, which no label of a dimension knows; and the colors of a
+    drawing are as somebody wanted them, so that no one can tell a cast or strong colors from taste.
 
     Args:
         predictions: Of ratings, at least.
@@ -205,12 +210,22 @@ def flawless_source_measures(
         dimensions: Those that samples can have faults of, and overall.
 
     Returns:
-        Empty where there are hardly such samples.
+        Kind -> measures; kinds with hardly a sample are left out.
     """
-    rows = [row for row, sample in enumerate(samples) if sample.source_quality == 1.0]
-    if len(rows) < _MIN_PRESENT:
-        return {}
-    return _measures_of(predictions, samples, rows, dimensions)
+    rows_of: dict[str, list[int]] = {FLAWLESS: [], AS_THEY_COME: [], NOT_PHOTOGRAPHED: []}
+    for row, sample in enumerate(samples):
+        rows_of[_kind_of_source(sample)].append(row)
+    return {
+        kind: _measures_of(predictions, samples, rows, dimensions)
+        for kind, rows in rows_of.items()
+        if len(rows) >= _MIN_PRESENT
+    }
+
+
+def _kind_of_source(sample: TrainingSample) -> str:
+    if not sample.is_photographed:
+        return NOT_PHOTOGRAPHED
+    return FLAWLESS if sample.source_quality == 1.0 else AS_THEY_COME
 
 
 def measures_of_sets(

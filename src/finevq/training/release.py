@@ -159,7 +159,7 @@ def _clip_measures(
         "yes_no": measures.yes_no_accuracies(answers, samples, calibration),
         "attributes": measures.attribute_measures(answers, samples, calibration),
         "most_impactful": measures.most_impactful_accuracy(answers, samples),
-        "flawless_sources": measures.flawless_source_measures(answers, samples, DIMENSIONS),
+        "by_source": measures.measures_by_source(answers, samples, DIMENSIONS),
     }
 
 
@@ -169,7 +169,7 @@ def _still_measures(
     if not len(on_stills):
         return {}
     samples = with_stills.samples[len(with_stills) - len(on_stills) :]
-    flawless = measures.flawless_source_measures(on_stills, samples, PICTURE_DIMENSIONS)
+    by_source = measures.measures_by_source(on_stills, samples, PICTURE_DIMENSIONS)
     return {
         "test_stills": {
             "count": len(samples),
@@ -177,7 +177,7 @@ def _still_measures(
             "srcc_severity": measures.severity_correlations(on_stills, samples),
             "ceiling_of_severity": measures.score_as_severity(samples),
             "attributes": measures.attribute_measures(on_stills, samples, calibration),
-            "flawless_sources": flawless,
+            "by_source": by_source,
             "sets": measures.measures_of_sets(on_stills, samples),
         }
     }

@@ -8,8 +8,11 @@ from finevq.prompts.questions import Family
 from finevq.training.calibrate import fit_thresholds
 from finevq.training.lessons import all_questions
 from finevq.training.measures import (
+    AS_THEY_COME,
+    FLAWLESS,
+    NOT_PHOTOGRAPHED,
     attribute_separation,
-    flawless_source_measures,
+    measures_by_source,
     measures_of_sets,
     score_as_severity,
     severity_correlations,
@@ -72,26 +75,34 @@ def test_severity_is_compared_where_a_dimension_has_faults(samples: list[Trainin
     assert score_as_severity(samples) == {"blur": pytest.approx(1.0)}
 
 
-def test_of_flawless_sources_the_others_do_not_count(samples: list[TrainingSample]):
-    flawed = [
+def test_kinds_of_sources_are_measured_by_themselves(samples: list[TrainingSample]):
+    # In turn a flawless photograph, one as it came, and a drawing.
+    mixed = [
         replace(
             sample,
+            group=f"source {index % 3}",
             mos=dict.fromkeys(DIMENSIONS, sample.mos[Dimension.BLUR]),
-            source_quality=0.7 if index % 2 else 1.0,
+            source_quality=0.7 if index % 3 == 1 else 1.0,
+            is_photographed=index % 3 != 2,
         )
         for index, sample in enumerate(samples)
     ]
     predictions = _predictions({})
     right = np.linspace(70, 20, COUNT)
-    said = np.where(np.arange(COUNT) % 2, right[::-1], right)  # wrong about every flawed one
+    said = np.where(np.arange(COUNT) % 3 == 0, right, right[::-1])  # wrong about all but flawless
     predictions = replace(predictions, scores=np.tile(said[:, None], predictions.scores.shape[1]))
-    numbers = flawless_source_measures(predictions, flawed, PICTURE_DIMENSIONS)
-    assert numbers["count"] == COUNT // 2
-    assert numbers["sources"] == 1
-    assert numbers["srcc_severity"] == {"blur": pytest.approx(1.0)}
-    assert numbers["srcc_mos"]["blur"] == pytest.approx(1.0)
-    assert "temporal" not in numbers["floor_overall_as_dimension"]
-    assert flawless_source_measures(predictions, [flawed[1]], PICTURE_DIMENSIONS) == {}
+    numbers = measures_by_source(predictions, mixed, PICTURE_DIMENSIONS)
+    assert [part["sources"] for part in numbers.values()] == [1, 1, 1]
+    assert sum(part["count"] for part in numbers.values()) == COUNT
+    assert {kind: part["srcc_mos"]["blur"] for kind, part in numbers.items()} == {
+        FLAWLESS: pytest.approx(1.0),
+        AS_THEY_COME: pytest.approx(-1.0),
+        NOT_PHOTOGRAPHED: pytest.approx(-1.0),
+    }
+    assert numbers[FLAWLESS]["srcc_severity"] == {"blur": pytest.approx(1.0)}
+    assert "temporal" not in numbers[FLAWLESS]["floor_overall_as_dimension"]
+    # What there is hardly a sample of is no measure.
+    assert measures_by_source(predictions, [mixed[1]], PICTURE_DIMENSIONS) == {}
 
 
 def test_each_data_set_of_pictures_is_measured_by_itself(samples: list[TrainingSample]):
