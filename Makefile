@@ -39,6 +39,8 @@ check: $(VENV)/dev
 
 # From the sources to the weights of nano: docs/nano-training.md. CLIPS=folder adds real clips. With
 # smaller numbers, and fewer steps by NANO_SET, a trial tells in minutes whether all of it works.
+# Folders are drawn from with the square root of their size: so a sixth of all is drawn.
+NANO_DRAWN ?= 60
 NANO_STILLS ?= 16000
 NANO_COPIES ?= 5600
 NANO_CLIPS ?= 3000
@@ -57,7 +59,7 @@ opinions:
 
 nano: opinions $(VENV)/dev
 	$(BIN)/finevq data fetch-wallpapers $(RUNS)/wallpapers
-	$(BIN)/finevq data draw $(RUNS)/drawn --workers 2
+	$(BIN)/finevq data draw $(RUNS)/drawn --count $(NANO_DRAWN) --workers 2
 	$(BIN)/finevq data synthesize $(RUNS)/stills --stills --count $(NANO_STILLS) --seed 11 $(NANO_SOURCES)
 	$(BIN)/finevq data synthesize $(RUNS)/copies --stills --copies 7 --count $(NANO_COPIES) --seed 13 $(NANO_SOURCES)
 	$(BIN)/finevq data synthesize $(RUNS)/clips --count $(NANO_CLIPS) --seed 12 $(NANO_SOURCES)
