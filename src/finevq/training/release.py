@@ -79,7 +79,7 @@ def release(
     on_test, on_stills = on_all.part(range(len(test))), on_all.part(range(len(test), len(on_all)))
     metrics = {
         "data": _sizes(finished, config),
-        **({} if kept is None else {"weights_of": _version_of(config)}),
+        **({} if kept is None else {"weights_of": _weights_of(kept, config)}),
         "test_clips": {
             **_clip_measures(on_test, test, calibration),
             "calibration_error": calibration_errors(on_test, test.samples, mos_range, temperatures),
@@ -125,9 +125,10 @@ def _calibration(finished: Finished, config: NanoTrainingConfig) -> Calibration:
     )
 
 
-def _version_of(config: NanoTrainingConfig) -> str:
+def _weights_of(kept: Earlier, config: NanoTrainingConfig) -> str:
+    """Return the version that learnt the weights, however often they were measured since."""
     assert config.start is not None  # or nothing could be kept
-    return files.read_config(config.start).version
+    return str(kept.metrics.get("weights_of", files.read_config(config.start).version))
 
 
 def _sizes(finished: Finished, config: NanoTrainingConfig) -> dict[str, Any]:
