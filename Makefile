@@ -38,7 +38,7 @@ check: $(VENV)/dev
 	$(BIN)/python -m pytest -n 2 -q -m "not full and not gpu and not slow and not network"
 
 # From the sources to the weights of nano: docs/nano-training.md. CLIPS=folder adds real clips. With
-# smaller numbers, and fewer steps by NANO_SET, a trial tells in minutes whether all of it works.
+# smaller numbers, and fewer steps by NANO_SET, a trial tells within an hour whether all of it works.
 # Folders are drawn from with the square root of their size: so a sixth of all is drawn.
 NANO_DRAWN ?= 60
 NANO_STILLS ?= 16000

@@ -133,9 +133,7 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     assert "went on from an earlier nano" in card
     assert "a share of 50 % of these." in card
 
-    # With all of its weights nothing is learnt; they are measured and written anew, and keep the
-    # name of the version that learnt them.
-    (out / "metrics.json").write_text(json.dumps({**metrics, "weights_of": "first"}))
+    # With all of its weights nothing is learnt; they are measured and written anew.
     kept = tmp_path / "kept"
     changes[-1] = "start_share=1"
     changes += ["--set", "version=kept"]
@@ -145,13 +143,13 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     assert all(before[name].equal(after[name]) for name in before)
     assert (kept / "calibration.json").read_bytes() == (out / "calibration.json").read_bytes()
     measured = json.loads((kept / "metrics.json").read_text())
-    assert measured["weights_of"] == "first"
+    assert measured["weights_of"] == "tiny"
     assert measured["taught_by_test"] == metrics["taught_by_test"]
     assert measured["history"] == metrics["history"]
     srcc = [numbers["unseen_photographs"]["srcc"] for numbers in (measured, metrics)]
     assert srcc[0] == pytest.approx(srcc[1], abs=0.05)
     card = (kept / "README.md").read_text()
-    assert "All weights are those of version first" in card
+    assert "All weights are those of version tiny" in card
     code, printed, err = finevq("assess", video, "--model", kept, "--json")
     assert code == 0, err
     again = json.loads(printed)

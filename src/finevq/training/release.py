@@ -79,7 +79,7 @@ def release(
     on_test, on_stills = on_all.part(range(len(test))), on_all.part(range(len(test), len(on_all)))
     metrics = {
         "data": _sizes(finished, config),
-        **({} if kept is None else {"weights_of": _weights_of(kept, config)}),
+        **({} if kept is None else {"weights_of": version_that_learnt(kept, config)}),
         "test_clips": {
             **_clip_measures(on_test, test, calibration),
             "calibration_error": calibration_errors(on_test, test.samples, mos_range, temperatures),
@@ -125,8 +125,13 @@ def _calibration(finished: Finished, config: NanoTrainingConfig) -> Calibration:
     )
 
 
-def _weights_of(kept: Earlier, config: NanoTrainingConfig) -> str:
-    """Return the version that learnt the weights, however often they were measured since."""
+def version_that_learnt(kept: Earlier, config: NanoTrainingConfig) -> str:
+    """Return the version that learnt weights, however often they were measured since.
+
+    Args:
+        kept: What all weights are taken from.
+        config: The recipe; its `start` is the folder of `kept`.
+    """
     assert config.start is not None  # or nothing could be kept
     return str(kept.metrics.get("weights_of", files.read_config(config.start).version))
 
