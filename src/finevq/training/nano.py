@@ -32,6 +32,7 @@ from finevq.training.config import EncoderStageConfig, NanoTrainingConfig
 from finevq.training.encoded import EncodedSet, standardization_of
 from finevq.training.encoder_stage import StillSets, train_encoder
 from finevq.training.features import FeatureStore
+from finevq.training.freed_memory import keep_freed_memory
 from finevq.training.going_on import Earlier, mix_with_earlier, own_ratings, take_over, with_ratings
 from finevq.training.head_stage import train_head
 from finevq.training.joint_stage import train_joint
@@ -76,6 +77,7 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         TrainingError: the loss is not a number.
     """
     torch.set_num_threads(config.threads)
+    keep_freed_memory()
     torch.manual_seed(config.seed)
     (output / "state").mkdir(parents=True, exist_ok=True)
     tokenizer = train_tokenizer()

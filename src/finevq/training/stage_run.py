@@ -21,6 +21,7 @@ from finevq.training.dataset import InstructionDataset
 from finevq.training.decoded_cache import DecodedCache
 from finevq.training.distributed import Processes
 from finevq.training.feature_memory import FeatureMemory
+from finevq.training.freed_memory import keep_freed_memory
 from finevq.training.network import TrainingNetwork
 from finevq.training.outcome import write_outcome
 from finevq.training.plan import Plan, make_plan
@@ -94,6 +95,8 @@ def train_stage(
     processes = Processes(config.distributed.device, config.distributed.mode)
     check_output(output, config, resume=resume)
     output.mkdir(parents=True, exist_ok=True)
+    if processes.device.type == "cpu":
+        keep_freed_memory()
     with locked(output) if processes.is_first else nullcontext():
         return _train(
             config, output, settings, processes, resume=resume, listener=listener, memory=memory
