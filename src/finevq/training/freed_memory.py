@@ -14,8 +14,8 @@ def keep_freed_memory() -> bool:
     """Let this process keep what it frees, where its C library is glibc.
 
     glibc gives every large block back to the kernel when it is freed, and the kernel clears it page
-    by page when it is asked for again: with tensors of 150 MB that was a third of the time of a step of
-    the image encoder on two cores (dev/LOG.md). Memory stays at the highest that was needed.
+    by page when it is asked for again: with tensors of 150 MB that was a third of a step of the
+    image encoder on two cores (dev/LOG.md). Memory stays at the highest that was needed.
 
     Returns:
         Whether it had an effect: not on macOS, Windows, musl or under another allocator.
