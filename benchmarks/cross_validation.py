@@ -35,16 +35,15 @@ from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.tokenizer import train_tokenizer
 from finevq.settings import Settings
 from finevq.training.config import DataConfig, NanoTrainingConfig
-from finevq.training.encoder_stage import StillSets, train_encoder
 from finevq.training.features import FeatureStore
 from finevq.training.freed_memory import keep_freed_memory
-from finevq.training.measures import bootstrap_interval, srcc
+from finevq.training.measures import agreement, srcc
+from finevq.training.nano import encoder_pass, encoder_sets
 from finevq.training.nano_data import frozen_encoder, still_set
 from finevq.training.opinions import OpinionReader, RatedViews, overall_of
 from finevq.training.pretrained import load_imagenet_weights
 from finevq.training.samples import TrainingSample
-from finevq.training.sources import human_samples, taught_samples, without_held_out_sources
-from finevq.training.stills import StillSet
+from finevq.training.sources import human_samples
 from finevq.training.stills_as_clips import crops_as_frames
 from finevq.vocabulary import Dimension
 
@@ -68,7 +67,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    options.output.mkdir(parents=True, exist_ok=True)
+    if options.rounds < 1:
+        parser.error(f"--rounds {options.rounds}: at least 1 is needed")
+    _keep_apart(options)
     data = DataConfig(
         manifest=options.stills[0],  # clips take no part
         stills=tuple(options.stills),
@@ -83,33 +84,47 @@ def main() -> None:
     photographs = human_samples(config)
     folds = np.array([fold_of(sample.group, data.human_folds) for sample in photographs])
     mos = np.array(overall_of(photographs))
-    said = {name: np.full(len(photographs), np.nan) for name in ("trained", "imagenet")}
-    encoders = {}
     untrained = _features(_fresh(), photographs, config)
+    said = {"trained": np.zeros(len(mos)), "imagenet": np.zeros(len(mos))}
+    encoders = {}
     for rotation in rotations(data.human_folds):
         first, second = rotation.left_out
         own = replace(config, data=replace(data, test_fold=first, validation_fold=second))
         model, history = _trained(own, options.output / f"without-{first}-{second}")
         encoders[f"without folds {first}, {second}"] = history[-1]
         views = _features(model, photographs, config)
+        is_unseen = np.isin(folds, rotation.left_out)
         for fold in rotation.judged:
+            asked = folds == fold
             # What the encoder has learnt from says less about what it has not.
-            weights = [1.0, config.opinion.unseen_weight]
-            parts = [~np.isin(folds, rotation.left_out), np.isin(folds, set_of(rotation, fold))]
-            said["trained"][folds == fold] = _judged(views, mos, parts, weights, folds == fold)
-            said["imagenet"][folds == fold] = _judged(
-                untrained, mos, [folds != fold], [1.0], folds == fold
-            )
+            taught = [(~is_unseen, 1.0), (is_unseen & ~asked, config.opinion.unseen_weight)]
+            said["trained"][asked] = _judged(views, mos, taught, asked)
+    for fold in range(data.human_folds):
+        asked = folds == fold
+        said["imagenet"][asked] = _judged(untrained, mos, [(~asked, 1.0)], asked)
     said["metadata"] = _by_metadata(photographs, folds)
     result = {
         "photographs": len(photographs),
         "rounds": options.rounds,
-        "overall": {name: agreement(scores, mos, folds) for name, scores in said.items()},
-        "rmse_of_constant": round(_error(_means_of_others(mos, folds), mos), 2),
+        "overall": {name: _by_fold(scores, mos, folds) for name, scores in said.items()},
         "encoders_last_round": encoders,
     }
     print(json.dumps(result, indent=1))
     (options.output / "result.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def _keep_apart(options: argparse.Namespace) -> None:
+    """Go on with the same question only: encoders of other pictures or rounds answer another."""
+    asked = {
+        "human": str(options.human),
+        "stills": [str(path) for path in options.stills],
+        "rounds": options.rounds,
+    }
+    options.output.mkdir(parents=True, exist_ok=True)
+    file = options.output / "asked.json"
+    if file.exists() and json.loads(file.read_text()) != asked:
+        raise SystemExit(f"{options.output} holds a run of other choices ({file}); use another")
+    file.write_text(json.dumps(asked, indent=1) + "\n")
 
 
 def rotations(num_folds: int) -> Iterator[Rotation]:
@@ -119,22 +134,11 @@ def rotations(num_folds: int) -> Iterator[Rotation]:
         yield Rotation((first, second), (first, second) if second > first else (first,))
 
 
-def set_of(rotation: Rotation, fold: int) -> list[int]:
-    """Return the folds that the encoder saw no more than the judged one."""
-    return [other for other in rotation.left_out if other != fold]
-
-
-def agreement(scores: _Scores, mos: _Scores, folds: NDArray[np.int_]) -> dict[str, object]:
-    """Return SRCC of each fold, their mean, and SRCC, PLCC and RMSE of all at once."""
-    by_fold = [round(srcc(scores[folds == f], mos[folds == f]), 3) for f in np.unique(folds)]
-    return {
-        "srcc_by_fold": by_fold,
-        "srcc_mean": round(float(np.mean(by_fold)), 3),
-        "srcc": round(srcc(scores, mos), 3),
-        "srcc_interval": [round(end, 3) for end in bootstrap_interval(scores, mos)],
-        "plcc": round(float(np.corrcoef(scores, mos)[0, 1]), 3),
-        "rmse": round(_error(scores, mos), 2),
-    }
+def _by_fold(scores: _Scores, mos: _Scores, folds: NDArray[np.int_]) -> dict[str, object]:
+    """Return SRCC of each fold, their mean, and how all agree at once."""
+    by_fold = [srcc(scores[folds == fold], mos[folds == fold]) for fold in np.unique(folds)]
+    mean = float(np.mean(by_fold))
+    return {"srcc_by_fold": by_fold, "srcc_mean": mean, **agreement(scores, mos)}
 
 
 def _fresh() -> FineVQ:
@@ -152,47 +156,9 @@ def _trained(
     """Return a model whose image encoder learnt without the two left-out folds."""
     state.mkdir(exist_ok=True)
     model = _fresh()
-    encoder, finished = frozen_encoder(model), state / "weights.pt"
-    if finished.exists():
-        saved = torch.load(finished, weights_only=True)
-        encoder.load_state_dict(saved["weights"])
-        return model, saved["history"]
     torch.manual_seed(config.seed)
-    stills = taught_samples(config.data.stills, config)
-    photographs = without_held_out_sources(human_samples(config), stills)
-    num_crops = config.encoder.crops
-    validation = _pictures(model, stills, "validation", num_crops, config)
-    sets = StillSets(
-        clips=_pictures(model, stills, "train", num_crops, config),
-        photographs=_pictures(model, photographs, "train", config.encoder.human_crops, config),
-        validation_clips=validation.part(range(min(len(validation), 480))),
-        validation_photographs=None,
-    )
-    logging.info("without folds %d, %d: %d stills, %d photographs", config.data.test_fold,
-                 config.data.validation_fold, len(sets.clips), len(photographs))  # fmt: skip
-    history = train_encoder(
-        encoder,
-        model.config.image_encoder,
-        sets,
-        config.encoder,
-        seed=config.seed,
-        state=state / "state.pt",
-    )
-    torch.save({"weights": encoder.state_dict(), "history": history}, finished)
-    return model, history
-
-
-def _pictures(
-    model: FineVQ,
-    samples: Sequence[TrainingSample],
-    split: str,
-    crops: int,
-    config: NanoTrainingConfig,
-) -> StillSet:
-    pictures = still_set(model, samples, split, crops, config, Settings())
-    if pictures is None:
-        raise SystemExit(f"no picture in {split}: give --stills of more sources")
-    return pictures
+    sets = replace(encoder_sets(model, config, Settings()), validation_photographs=None)
+    return model, encoder_pass(model, sets, config.encoder, config.seed, state / "encoder")
 
 
 def _features(
@@ -201,9 +167,9 @@ def _features(
     """Return (N, 1, views, crops, features) of all photographs, in order."""
     all_alike = [replace(sample, split="test") for sample in photographs]
     crops = config.encoder.human_crops
-    pictures = _pictures(model, all_alike, "test", crops, config)
-    if len(pictures) < len(photographs):
-        raise SystemExit(f"only {len(pictures)} of {len(photographs)} photographs can be read")
+    pictures = still_set(model, all_alike, "test", crops, config, Settings())
+    if pictures is None or len(pictures) < len(photographs):
+        raise SystemExit("some photographs cannot be read; the log says which")
     store = FeatureStore(config.data.cache, model.config, frozen_encoder(model), Settings())
     return crops_as_frames(store.encode_stills(pictures, config.data.workers), crops)
 
@@ -211,13 +177,13 @@ def _features(
 def _judged(
     views: torch.Tensor,
     mos: _Scores,
-    taught: Sequence[NDArray[np.bool_]],
-    weights: Sequence[float],
+    taught: Sequence[tuple[NDArray[np.bool_], float]],
     asked: NDArray[np.bool_],
 ) -> _Scores:
+    """Return opinions of the asked pictures by a reader of others, each part with its weight."""
     rated = [
         RatedViews(views[np.flatnonzero(part)], mos[part].tolist(), weight)
-        for part, weight in zip(taught, weights, strict=True)
+        for part, weight in taught
     ]
     return OpinionReader(rated)(views[np.flatnonzero(asked)])
 
@@ -243,14 +209,6 @@ def _by_metadata(photographs: Sequence[TrainingSample], folds: NDArray[np.int_])
             regressor="ridge",
         )
     return scores
-
-
-def _means_of_others(mos: _Scores, folds: NDArray[np.int_]) -> _Scores:
-    return np.array([mos[folds != fold].mean() for fold in folds])
-
-
-def _error(scores: _Scores, mos: _Scores) -> float:
-    return float(np.sqrt(np.mean((scores - mos) ** 2)))
 
 
 if __name__ == "__main__":

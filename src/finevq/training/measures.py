@@ -57,11 +57,17 @@ def human_correlation(predictions: Predictions, samples: Sequence[TrainingSample
 def human_measures(
     predictions: Predictions, samples: Sequence[TrainingSample]
 ) -> dict[str, float | tuple[float, float]]:
-    """Return SRCC with its interval, PLCC and RMSE of overall against people's opinion."""
+    """Return `agreement` of overall with people's opinion, and of how many photographs."""
     scores = predictions.scores_of(questions.rating(Dimension.OVERALL))
     truth = _mos(samples, Dimension.OVERALL)
+    return {"num_photographs": len(samples), **agreement(scores, truth)}
+
+
+def agreement(
+    scores: NDArray[np.float64], truth: NDArray[np.float64]
+) -> dict[str, float | tuple[float, float]]:
+    """Return SRCC with its interval, PLCC and RMSE of (N,) and (N,), and a constant's RMSE."""
     return {
-        "num_photographs": len(samples),
         "srcc": srcc(scores, truth),
         "srcc_interval": bootstrap_interval(scores, truth),
         "plcc": float(np.corrcoef(scores, truth)[0, 1]),

@@ -300,29 +300,16 @@ def _teach_encoder(
     if not config.data.stills:
         _log.warning("no stills (data.stills): the image encoder keeps its ImageNet weights")
         return {}
-    stills = taught_samples(config.data.stills, config)
-    photographs = without_held_out_sources(human_samples(config), stills)
-
-    read = partial(still_set, model, config=config, settings=settings)
-    first = config.encoder
-    clips = read(stills, "train", first.crops)
-    validation_clips = read(stills, "validation", first.crops)
-    if clips is None or validation_clips is None:
-        shown = ", ".join(map(str, config.data.stills))
-        raise DatasetError(f"{shown}: no picture in train or in validation")
-    sets = StillSets(
-        clips=clips,
-        photographs=read(photographs, "train", first.human_crops),
-        validation_clips=validation_clips.part(range(min(len(validation_clips), 480))),
-        validation_photographs=read(photographs, "validation", first.human_crops),
-    )
+    sets = encoder_sets(model, config, settings)
     state = output / "state"
-    histories = {"encoder": _encoder_pass(model, sets, first, config.seed, state / "encoder")}
+    histories = {
+        "encoder": encoder_pass(model, sets, config.encoder, config.seed, state / "encoder")
+    }
     if config.encoder_again.rounds and sets.photographs is not None:
-        judged = _judged(model, clips, photographs, config, settings)
-        histories["second encoder"] = _encoder_pass(
+        judged = _judged(model, sets.clips, sets.photographs.samples, config, settings)
+        histories["second encoder"] = encoder_pass(
             model,
-            replace(sets, clips=replace(clips, samples=judged)),
+            replace(sets, clips=replace(sets.clips, samples=judged)),
             config.encoder_again,
             config.seed + 1,
             state / "encoder_again",
@@ -330,7 +317,35 @@ def _teach_encoder(
     return histories
 
 
-def _encoder_pass(
+def encoder_sets(model: FineVQ, config: NanoTrainingConfig, settings: Settings) -> StillSets:
+    """Read the pictures of the encoder stage.
+
+    Args:
+        model: Which views it takes.
+        config: The recipe; has stills.
+        settings: Limits of reading videos.
+
+    Raises:
+        DatasetError: a data set cannot be read, or has no picture to learn from or to select by.
+    """
+    stills = taught_samples(config.data.stills, config)
+    photographs = without_held_out_sources(human_samples(config), stills)
+    read = partial(still_set, model, config=config, settings=settings)
+    stage = config.encoder
+    clips = read(stills, "train", stage.crops)
+    validation_clips = read(stills, "validation", stage.crops)
+    if clips is None or validation_clips is None:
+        shown = ", ".join(map(str, config.data.stills))
+        raise DatasetError(f"{shown}: no picture in train or in validation")
+    return StillSets(
+        clips=clips,
+        photographs=read(photographs, "train", stage.human_crops),
+        validation_clips=validation_clips.part(range(min(len(validation_clips), 480))),
+        validation_photographs=read(photographs, "validation", stage.human_crops),
+    )
+
+
+def encoder_pass(
     model: FineVQ, sets: StillSets, stage: EncoderStageConfig, seed: int, state: Path
 ) -> list[dict[str, float]]:
     """Train the image encoder, or take what an earlier run came to.
@@ -369,8 +384,7 @@ def _judged(
 ) -> list[TrainingSample]:
     """Return the stills with what people would probably say of each."""
     store = FeatureStore(config.data.cache, model.config, frozen_encoder(model), settings)
-    training = [sample for sample in photographs if sample.split == "train"]
-    rows = with_features(store, training, config, mirrored=True)
+    rows = with_features(store, photographs, config, mirrored=True)
     views = np.stack([[kept.views for kept in variants] for _, variants in rows])
     reader = _opinion_reader(torch.from_numpy(views), [sample for sample, _ in rows])
     encoded = store.encode_stills(stills, config.data.workers)
