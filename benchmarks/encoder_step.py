@@ -76,8 +76,8 @@ def measured(options: argparse.Namespace) -> dict[str, float]:
     if not folds:
         image_encoder._learns = lambda _: False  # type: ignore[assignment]
     torch.set_num_threads(options.threads)
-    images = ImageEncoderConfig(kind="efficientnet_lite0")
-    encoder = EfficientNetEncoder(images.mean, images.std).eval()
+    images = ImageEncoderConfig(kind="efficientnet_lite2")
+    encoder = EfficientNetEncoder(images.kind, images.mean, images.std).eval()
     encoder.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(encoder.parameters())
     shape = options.pictures, 3, _SIDE, _SIDE

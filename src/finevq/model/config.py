@@ -31,10 +31,10 @@ NUM_MOTION_STATISTICS = 32
 class ImageEncoderConfig:
     """Which network reads the sparse frames."""
 
-    kind: Literal["efficientnet_lite0", "intern_vit"]
-    """efficientnet_lite0: one token of statistics a view; intern_vit: a grid of patch tokens."""
+    kind: Literal["efficientnet_lite0", "efficientnet_lite2", "intern_vit"]
+    """efficientnet_lite*: one token of statistics a view; intern_vit: a grid of patch tokens."""
     image_size: int = 448
-    """Side of the square input, in pixels (efficientnet_lite0 takes any size)."""
+    """Side of the square input, in pixels (efficientnet_lite* takes any size)."""
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     """Subtracted from RGB in 0..1. Default: ImageNet."""
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
@@ -173,7 +173,7 @@ class ModelConfig:
     @property
     def num_image_tokens(self) -> int:
         """Visual tokens of one view of one sparse frame."""
-        if self.image_encoder.kind == "efficientnet_lite0":
+        if self.image_encoder.kind != "intern_vit":
             return 1
         patch = self.image_encoder.vision.get("patch_size", 14)
         side = self.image_encoder.image_size // (patch if isinstance(patch, int) else patch[0])

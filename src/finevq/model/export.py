@@ -18,6 +18,7 @@ from transformers import DynamicCache
 
 from finevq.model.finevq import FineVQ
 from finevq.model.folder import DECODER_FILE, VIDEO_ENCODER_FILE
+from finevq.model.shared_weights import refer_to
 
 _OPSET = 17
 _SMALLEST_STORED_IN_HALF = 1024
@@ -119,13 +120,17 @@ class DecoderGraph(nn.Module):
         return out.logits, self.model.score(out.hidden), torch.stack(layers)
 
 
-def export_onnx(model: FineVQ, prefix_ids: Sequence[int], folder: Path) -> None:
+def export_onnx(
+    model: FineVQ, prefix_ids: Sequence[int], folder: Path, *, weights: Path | None = None
+) -> None:
     """Write both graphs.
 
     Args:
         model: A trained model; left in evaluation mode.
         prefix_ids: The template's tokens before every question.
         folder: Where to write video_encoder.onnx and decoder.onnx.
+        weights: The model's safetensors file in the same folder; the graphs refer to what it holds
+            as they need it, instead of holding it once more. None: they stand alone.
     """
     model.eval()
     config = model.config
@@ -144,6 +149,7 @@ def export_onnx(model: FineVQ, prefix_ids: Sequence[int], folder: Path) -> None:
         inputs=names,
         outputs=["embeds", "named", *opinion],
         dynamic={},
+        weights=weights,
     )
     llama = model.language_model.config
     width = llama.hidden_size // llama.num_attention_heads
@@ -168,6 +174,7 @@ def export_onnx(model: FineVQ, prefix_ids: Sequence[int], folder: Path) -> None:
             "scores": {0: "s", 1: "n"},
             "present": {2: "s", 4: "t"},
         },
+        weights=weights,
     )
 
 
@@ -179,6 +186,7 @@ def _export(
     inputs: list[str],
     outputs: list[str],
     dynamic: dict[str, dict[int, str]],
+    weights: Path | None,
 ) -> None:
     with torch.no_grad():
         # The exporter gives the graph back in the mode it came in, and so the model inside it.
@@ -198,7 +206,9 @@ def _export(
     stored = onnx.load(str(path))
     _store_in_half(stored)
     onnx.checker.check_model(stored)
-    onnx.save(stored, str(path))
+    if weights is not None:
+        refer_to(stored, weights)
+    path.write_bytes(stored.SerializeToString())
 
 
 def _store_in_half(model: onnx.ModelProto) -> None:

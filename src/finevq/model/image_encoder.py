@@ -1,11 +1,11 @@
 """The image encoder: sparse frames to features, before any projection.
 
-Two networks fit this box: EfficientNet-Lite0, whose five stages are summarised as means and
-standard deviations over the picture, beside plain statistics of its pixels (nano), and InternViT
-with a pixel-shuffled patch grid (the paper's, in intern_vit.py).
+Two kinds of networks fit this box: EfficientNet-Lite, whose five resolutions are summarised as
+means and standard deviations over the picture, beside plain statistics of its pixels (nano), and
+InternViT with a pixel-shuffled patch grid (the paper's, in intern_vit.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -25,9 +25,11 @@ class _Stage(NamedTuple):
     channels: int
 
 
-# Source: Tan & Le, EfficientNet (ICML 2019), table 1 (B0); EfficientNet-Lite (TensorFlow TPU
-# models, efficientnet/lite) replaces swish by ReLU6 and drops squeeze-and-excitation.
-_STAGES = (
+# Source: Tan & Le, EfficientNet (ICML 2019), table 1 (B0), and its scaling: Lite2 is 1.1 times as
+# wide (in steps of 8) and 1.2 times as deep. EfficientNet-Lite (TensorFlow TPU models,
+# efficientnet/lite) replaces swish by ReLU6, drops squeeze-and-excitation, and scales neither the
+# stem nor the depth of the first and the last stage.
+_LITE0 = (
     _Stage(1, 3, 1, 1, 16),
     _Stage(2, 3, 2, 6, 24),
     _Stage(2, 5, 2, 6, 40),
@@ -36,8 +38,16 @@ _STAGES = (
     _Stage(4, 5, 2, 6, 192),
     _Stage(1, 3, 1, 6, 320),
 )
-BLOCKS_PER_STAGE: tuple[int, ...] = tuple(stage.repeats for stage in _STAGES)
-"""For whoever renames weights of other layouts."""
+_LITE2 = tuple(
+    stage._replace(repeats=repeats, channels=channels)
+    for stage, repeats, channels in zip(
+        _LITE0, (1, 3, 3, 4, 4, 5, 1), (16, 24, 48, 88, 120, 208, 352), strict=True
+    )
+)
+_LAYOUTS: Mapping[str, tuple[_Stage, ...]] = {
+    "efficientnet_lite0": _LITE0,
+    "efficientnet_lite2": _LITE2,
+}
 
 _STEM_CHANNELS = 32
 _SUMMARISED = (0, 1, 2, 4, 6)
@@ -117,33 +127,46 @@ def _conv_norm(
     return _ConvNorm(*layers)
 
 
+def blocks_per_stage(kind: str) -> tuple[int, ...]:
+    """Return how many blocks each stage has, for whoever renames weights of other layouts."""
+    return tuple(stage.repeats for stage in _LAYOUTS[kind])
+
+
+def feature_width(kind: str) -> int:
+    """Return the length of the feature of one view: statistics, the stages, those of colour."""
+    channels = sum(_LAYOUTS[kind][index].channels for index in _SUMMARISED)
+    return NUM_STATISTICS + 2 * channels + NUM_COLOR_STATISTICS
+
+
 class EfficientNetEncoder(nn.Module):
-    """EfficientNet-Lite0 as a reader of quality: statistics of five stages, not a class.
+    """EfficientNet-Lite as a reader of quality: statistics of five stages, not a class.
 
     Shallow stages keep what classification throws away (grain, blocking, sharpness); means tell how
     much of it there is, standard deviations how evenly it lies. Statistics of the pixels themselves
     tell of exposure and colour, which a network trained to recognise things learnt to overlook.
     """
 
-    width = (
-        NUM_STATISTICS
-        + 2 * sum(_STAGES[index].channels for index in _SUMMARISED)
-        + NUM_COLOR_STATISTICS
-    )
-    """Length of the feature of one view: statistics, the stages, statistics of colour."""
     num_colors = NUM_COLOR_STATISTICS
     """So many numbers at its end are statistics of colour."""
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        """Build with fresh weights; `mean` and `std` are those of the pictures' normalization."""
+    def __init__(self, kind: str, mean: Sequence[float], std: Sequence[float]) -> None:
+        """Build with fresh weights.
+
+        Args:
+            kind: efficientnet_lite0 or efficientnet_lite2.
+            mean: Of the pictures' normalization.
+            std: Likewise.
+        """
         super().__init__()
+        self.kind = kind
+        self.width = feature_width(kind)
         self.unnormalised = Unnormalised(mean, std)
         self.statistics = PictureStatistics()
         self.colors = ColorStatistics()
         self.stem = _conv_norm(3, _STEM_CHANNELS, 3, 2)
         channels = _STEM_CHANNELS
         stages = []
-        for stage in _STAGES:
+        for stage in _LAYOUTS[kind]:
             blocks = []
             for index in range(stage.repeats):
                 stride = stage.stride if index == 0 else 1
@@ -180,4 +203,4 @@ def build_image_encoder(config: ImageEncoderConfig) -> EfficientNetEncoder | Int
     """Build the network that the configuration names, with fresh weights."""
     if config.kind == "intern_vit":
         return InternViTEncoder(config)
-    return EfficientNetEncoder(config.mean, config.std)
+    return EfficientNetEncoder(config.kind, config.mean, config.std)

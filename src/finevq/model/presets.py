@@ -27,13 +27,13 @@ def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> 
         video=VideoInputConfig(
             num_frames=8,
             views=("whole", "detail"),
-            view_sizes=(256, 320),
+            view_sizes=(256, 272),
             motion="bursts",
             motion_size=96,
             num_bursts=4,
             burst_frames=16,
         ),
-        image_encoder=ImageEncoderConfig(kind="efficientnet_lite0"),
+        image_encoder=ImageEncoderConfig(kind="efficientnet_lite2"),
         motion_encoder=MotionEncoderConfig(
             slow_width=8, fast_ratio=2, depths=(1, 1, 1, 1), pooling="mean", statistics=True
         ),

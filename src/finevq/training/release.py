@@ -90,8 +90,10 @@ def release(
     }
     files.write_config(model.config, output)
     files.write_calibration(calibration, output)
-    save_file(_released_weights(model), output / files.WEIGHTS_FILE)
-    export_onnx(model, finished.prompter.prefix_ids(model.config.num_visual_tokens), output)
+    weights = output / files.WEIGHTS_FILE
+    save_file(_released_weights(model), weights)
+    prefix_ids = finished.prompter.prefix_ids(model.config.num_visual_tokens)
+    export_onnx(model, prefix_ids, output, weights=weights)
     (output / files.METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
     draw_card(
         CardFacts(

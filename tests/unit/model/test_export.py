@@ -9,12 +9,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from finevq.errors import CheckpointError
 from finevq.inference.onnx_engine import OnnxEngine
 from finevq.model.export import VideoEncoderGraph, export_onnx
 from finevq.model.finevq import FineVQ
-from finevq.model.folder import DECODER_FILE, VIDEO_ENCODER_FILE
+from finevq.model.folder import DECODER_FILE, VIDEO_ENCODER_FILE, WEIGHTS_FILE
 from finevq.prompts import questions
 from finevq.prompts.prompter import NanoPrompter
 from finevq.video.inputs import Pixels
@@ -161,3 +162,49 @@ def test_weights_that_a_half_holds_are_stored_as_halves_and_others_as_they_are(
     for file in (VIDEO_ENCODER_FILE, DECODER_FILE):
         before, after = ((tmp_path / name / file).stat().st_size for name in ("whole", "rounded"))
         assert after < 0.65 * before
+
+
+@pytest.fixture(scope="module")
+def shared_weights(
+    model: FineVQ, prompter: NanoPrompter, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder whose graphs refer to its safetensors file, as a release has them."""
+    folder = tmp_path_factory.mktemp("once")
+    halves = {name: weight.detach().half() for name, weight in model.named_parameters()}
+    save_file(halves, folder / WEIGHTS_FILE)
+    prefix_ids = prompter.prefix_ids(model.config.num_visual_tokens)
+    export_onnx(model, prefix_ids, folder, weights=folder / WEIGHTS_FILE)
+    return folder
+
+
+def test_weights_that_the_folder_holds_already_are_not_held_again(
+    model: FineVQ, prompter: NanoPrompter, exported: Path, shared_weights: Path
+):
+    sizes = [
+        sum((folder / file).stat().st_size for file in (VIDEO_ENCODER_FILE, DECODER_FILE))
+        for folder in (shared_weights, exported)
+    ]
+    assert sizes[0] < 0.15 * sizes[1]
+    suffix = prompter.suffix_ids(questions.most())
+    pixels = _pixels(model)
+    readings = []
+    for folder in (shared_weights, exported):
+        engine = OnnxEngine(folder)
+        readings.append(engine.read_suffixes(engine.read_video(pixels), [suffix]))
+    once, alone = readings
+    np.testing.assert_array_equal(once.logits, alone.logits)
+    np.testing.assert_array_equal(once.scores, alone.scores)
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut short"])
+def test_graphs_without_the_weights_that_they_refer_to_are_a_checkpoint_error(
+    damage: str, shared_weights: Path, tmp_path: Path
+):
+    folder = shutil.copytree(shared_weights, tmp_path / "damaged")
+    weights = folder / WEIGHTS_FILE
+    if damage == "missing":
+        weights.unlink()
+    else:
+        weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"video_encoder\.onnx cannot be loaded"):
+        OnnxEngine(folder)

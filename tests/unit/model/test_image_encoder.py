@@ -12,8 +12,8 @@ from finevq.model.image_encoder import EfficientNetEncoder
 def encoder() -> EfficientNetEncoder:
     """Fresh weights, but normalization that does something."""
     torch.manual_seed(0)
-    images = ImageEncoderConfig(kind="efficientnet_lite0")
-    made = EfficientNetEncoder(images.mean, images.std).eval()
+    images = ImageEncoderConfig(kind="efficientnet_lite2")
+    made = EfficientNetEncoder(images.kind, images.mean, images.std).eval()
     for module in made.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0.0, 0.3)

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from finevq.datasets.degradations.labels import label_clip
 from finevq.model.finevq import FineVQ
-from finevq.model.image_encoder import EfficientNetEncoder
+from finevq.model.image_encoder import feature_width
 from finevq.model.presets import nano
 from finevq.training import alignment_stage
 from finevq.training.config import AlignmentStageConfig
@@ -19,14 +19,16 @@ from finevq.training.samples import TrainingSample
 
 pytestmark = pytest.mark.full
 
-FAULTS = {"moire": 3, "low contrast": EfficientNetEncoder.width - 5}
+FAULTS = {"moire": 3, "low contrast": feature_width("efficientnet_lite2") - 5}
 """Faults in these samples, and the feature of the first view that tells of each: one of the
 network's, and a statistic of colour."""
 
 
 def drawn(count: int, seed: int) -> EncodedSet:
     generator, torch_generator = random.Random(seed), torch.Generator().manual_seed(seed)
-    views = torch.randn(count, 1, 2, 8, EfficientNetEncoder.width, generator=torch_generator)
+    views = torch.randn(
+        count, 1, 2, 8, feature_width("efficientnet_lite2"), generator=torch_generator
+    )
     motion = torch.randn(count, 1, 4, 416, generator=torch_generator)
     samples = []
     for row in range(count):

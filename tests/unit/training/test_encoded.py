@@ -3,11 +3,11 @@
 import torch
 
 from finevq.model.finevq import FineVQ
-from finevq.model.image_encoder import EfficientNetEncoder
+from finevq.model.image_encoder import EfficientNetEncoder, feature_width
 from finevq.model.presets import nano
 from finevq.training.encoded import corrupted, standardization_of
 
-WIDTH = EfficientNetEncoder.width
+WIDTH = feature_width("efficientnet_lite2")
 SEEN = WIDTH - EfficientNetEncoder.num_colors
 
 

@@ -18,7 +18,7 @@ from finevq.training.samples import TrainingSample
 from finevq.training.stills import read_stills
 from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, Dimension
 
-IMAGES = ImageEncoderConfig(kind="efficientnet_lite0")
+IMAGES = ImageEncoderConfig(kind="efficientnet_lite2")
 VIDEO = VideoInputConfig(
     num_frames=8, views=("whole", "detail"), view_sizes=(64, 96), motion="bursts", motion_size=32
 )
@@ -76,7 +76,7 @@ def sets(samples, tmp_path_factory):
 
 def trained(sets, state, stage=STAGE):
     torch.manual_seed(0)
-    encoder = EfficientNetEncoder(IMAGES.mean, IMAGES.std)
+    encoder = EfficientNetEncoder(IMAGES.kind, IMAGES.mean, IMAGES.std)
     before = copy.deepcopy(encoder.state_dict())
     history = train_encoder(encoder, IMAGES, sets, stage, seed=3, state=state)
     return encoder, before, history

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from finevq.datasets.degradations.labels import label_clip
 from finevq.errors import TrainingError
 from finevq.model.finevq import FineVQ
-from finevq.model.image_encoder import EfficientNetEncoder
+from finevq.model.image_encoder import feature_width
 from finevq.model.presets import nano
 from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.tokenizer import train_tokenizer
@@ -31,7 +31,7 @@ def fresh() -> FineVQ:
 def data() -> EncodedSet:
     """A clip with all scores, and a photograph with overall alone."""
     generator = torch.Generator().manual_seed(0)
-    views = torch.randn(2, 1, 2, 8, EfficientNetEncoder.width, generator=generator)
+    views = torch.randn(2, 1, 2, 8, feature_width("efficientnet_lite2"), generator=generator)
     motion = torch.randn(2, 1, 4, 416, generator=generator)
     mos = [label_clip({"moire": 0.5}).mos, {Dimension.OVERALL: 40.0}]
     samples = [TrainingSample(path="x", group="x", split="train", mos=scores) for scores in mos]

@@ -4,20 +4,21 @@ from collections.abc import Sequence
 
 import torch
 
-from finevq.model.image_encoder import EfficientNetEncoder
+from finevq.model.image_encoder import EfficientNetEncoder, feature_width
 from finevq.model.opinion_reader import OpinionReader
 from finevq.training.encoded import EncodedSet
 from finevq.training.kind_reading import KindReader
 from finevq.training.opinions import mean_features
 from finevq.training.samples import TrainingSample
 
-FEATURES = EfficientNetEncoder.width - EfficientNetEncoder.num_colors
+WIDTH = feature_width("efficientnet_lite2")
+FEATURES = WIDTH - EfficientNetEncoder.num_colors
 
 
 def _shown(kinds: Sequence[bool], seed: int) -> EncodedSet:
     """Samples of which drawings have some features that photographs have not."""
     generator = torch.Generator().manual_seed(seed)
-    views = torch.randn(len(kinds), 1, 2, 4, EfficientNetEncoder.width, generator=generator)
+    views = torch.randn(len(kinds), 1, 2, 4, WIDTH, generator=generator)
     views[~torch.tensor(kinds), :, :, :, :40] += 3.0
     samples = [
         TrainingSample(path="x", group="x", split="train", mos={}, is_photographed=kind)
