@@ -41,14 +41,14 @@ check: $(VENV)/dev
 # smaller numbers, and fewer steps by NANO_SET, a trial tells within an hour whether all of it works.
 # Folders are drawn from with the square root of their size: so a sixth of all is drawn.
 NANO_DRAWN ?= 60
-NANO_STILLS ?= 16000
-NANO_COPIES ?= 5600
-NANO_CLIPS ?= 3000
+NANO_STILLS ?= 6000
+NANO_COPIES ?= 2800
+NANO_CLIPS ?= 1200
 NANO_SET ?=
 HAS_LIVE := $(wildcard $(LIVE)/mos.csv)
 NANO_SOURCES = --sources $(RUNS)/wallpapers --sources $(RUNS)/drawn \
 	$(if $(HAS_LIVE),$(RATED_SOURCES)) $(if $(CLIPS),--sources $(CLIPS)) \
-	--max-height 1080 --gray-share 0.08 --workers 2
+	--max-height 1080 --gray-share 0.06 --workers 2
 RATED_SOURCES = --sources $(LIVE)/images --mos-csv $(LIVE)/mos.csv --rated-folds 2,3,4
 
 # A folder that was asked for and is not there is a mistake; the default may be missing.

@@ -1,7 +1,7 @@
 """How well is overall read from photographs that neither encoder nor reader ever saw?
 
     python benchmarks/cross_validation.py --human FOLDER --stills MANIFEST [--stills MANIFEST ...]
-        --output FOLDER [--rounds 7]
+        --output FOLDER [--rounds 3]
 
 The released numbers are of two of five folds of photographs. Here each fold is judged by an image
 encoder and a reader of opinions that never saw it: three encoders, each trained anew from ImageNet
@@ -34,7 +34,7 @@ from finevq.model.presets import nano
 from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.tokenizer import train_tokenizer
 from finevq.settings import Settings
-from finevq.training.config import DataConfig, NanoTrainingConfig
+from finevq.training.config import DataConfig, EncoderStageConfig, NanoTrainingConfig
 from finevq.training.features import FeatureStore
 from finevq.training.freed_memory import keep_freed_memory
 from finevq.training.measures import agreement, srcc
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--human", type=Path, required=True, help="images/ and mos.csv")
     parser.add_argument("--stills", type=Path, required=True, action="append")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=EncoderStageConfig().rounds)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if options.rounds < 1:

@@ -13,7 +13,7 @@ from finevq.vocabulary import NAMES
 
 
 def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> ModelConfig:
-    """Return the laptop model: the paper's boxes at about 9 M parameters.
+    """Return the laptop model: the paper's boxes at about 11 M parameters.
 
     Args:
         vocabulary_size: Of its tokenizer.

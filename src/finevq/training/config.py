@@ -37,7 +37,7 @@ class DataConfig:
 class EncoderStageConfig:
     """The first stage: the image encoder learns faults and opinions from single pictures."""
 
-    rounds: int = 7
+    rounds: int = 3
     """Validated, and saved, after each."""
     steps_per_round: int = 75
     batch_size: int = 24
@@ -100,7 +100,7 @@ class JointStageConfig:
     epochs: int = 6
     batch_size: int = 24
     """Synthetic clips and stills a step."""
-    stills_per_clip: float = 1.0
+    stills_per_clip: float = 2.0
     """Stills drawn in each epoch, for each clip; each epoch draws others."""
     stills_with_motion_faults: float = 0.3
     """Share of stills that are shown with the motion of a clip with a fault of time."""
@@ -179,7 +179,7 @@ class NanoTrainingConfig:
     encoder: EncoderStageConfig = field(default_factory=EncoderStageConfig)
     encoder_again: EncoderStageConfig = field(
         default_factory=lambda: EncoderStageConfig(
-            rounds=10, batch_size=32, human_batch_size=8, human_weight=0.35, learning_rate=2e-4
+            rounds=4, batch_size=32, human_batch_size=8, human_weight=0.35, learning_rate=2e-4
         )
     )
     """The same again, with the opinions that a reader of the first pass has of every picture, so
