@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from finevq.errors import TrainingError
 from finevq.model import folder as files
 from finevq.model.checkpoint import open_weights
+from finevq.model.config import ModelConfig
 from finevq.model.finevq import FineVQ
 from finevq.prompts import questions
 from finevq.prompts.prompter import NanoPrompter
@@ -58,6 +59,24 @@ class Earlier:
     def knows_drawings(self) -> bool:
         """Whether it learnt what photographs look like, and so saw what does not."""
         return "opinion_reader.of_kind.weight" in self.names
+
+
+def seeing_as(config: ModelConfig, folder: Path) -> ModelConfig:
+    """Return a configuration that sees as an earlier nano does: its image encoder, its views.
+
+    Args:
+        config: Of a fresh nano, whose encoder may be another by now.
+        folder: The earlier model's. What is no nano changes nothing: `take_over` refuses it.
+
+    Raises:
+        CheckpointError: its configuration is damaged.
+    """
+    if not (folder / files.CONFIG_FILE).exists():
+        return config
+    earlier = files.read_config(folder)
+    if earlier.name != config.name:
+        return config
+    return replace(config, image_encoder=earlier.image_encoder, video=earlier.video)
 
 
 def take_over(model: FineVQ, folder: Path) -> Earlier:

@@ -33,7 +33,14 @@ from finevq.training.encoded import EncodedSet, standardization_of
 from finevq.training.encoder_stage import StillSets, train_encoder
 from finevq.training.features import FeatureStore
 from finevq.training.freed_memory import keep_freed_memory
-from finevq.training.going_on import Earlier, mix_with_earlier, own_ratings, take_over, with_ratings
+from finevq.training.going_on import (
+    Earlier,
+    mix_with_earlier,
+    own_ratings,
+    seeing_as,
+    take_over,
+    with_ratings,
+)
 from finevq.training.head_stage import train_head
 from finevq.training.joint_stage import train_joint
 from finevq.training.motion_stage import train_motion
@@ -83,13 +90,12 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
     tokenizer = train_tokenizer()
     tokenizer.save(str(output / files.TOKENIZER_FILE))
     prompter = NanoPrompter(tokenizer)
-    model = FineVQ(
-        nano(
-            vocabulary_size=prompter.vocabulary_size,
-            context_token_id=prompter.context_id,
-            version=config.version,
-        )
+    fresh = nano(
+        vocabulary_size=prompter.vocabulary_size,
+        context_token_id=prompter.context_id,
+        version=config.version,
     )
+    model = FineVQ(fresh if config.start is None else seeing_as(fresh, config.start))
     earlier = None if config.start is None else take_over(model, config.start)
     is_kept = _is_kept(model, earlier, config.start_share)
     if earlier is None:

@@ -1,5 +1,6 @@
 """What a model says before it learns on has a share in what it learns."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,13 @@ from finevq.model.presets import nano
 from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.tokenizer import train_tokenizer
 from finevq.training.encoded import EncodedSet
-from finevq.training.going_on import mix_with_earlier, own_ratings, take_over, with_ratings
+from finevq.training.going_on import (
+    mix_with_earlier,
+    own_ratings,
+    seeing_as,
+    take_over,
+    with_ratings,
+)
 from finevq.training.samples import TrainingSample
 from finevq.vocabulary import DIMENSIONS, Dimension
 
@@ -87,6 +94,20 @@ def test_an_earlier_model_may_lack_what_begins_by_adding_nothing(tmp_path: Path)
     assert earlier.knows_drawings
     older = take_over(fresh(), saved(model, tmp_path, without="opinion_reader.of_kind."))
     assert not older.knows_drawings
+
+
+def test_going_on_sees_as_the_earlier_nano_did(tmp_path: Path):
+    config = fresh().config
+    older = replace(
+        config,
+        video=replace(config.video, view_sizes=(256, 320)),
+        image_encoder=replace(config.image_encoder, kind="efficientnet_lite0"),
+    )
+    (tmp_path / "config.json").write_text(json.dumps(older.to_dict()))
+    assert seeing_as(config, tmp_path) == older
+    other = replace(older, name="other")
+    (tmp_path / "config.json").write_text(json.dumps(other.to_dict()))
+    assert seeing_as(config, tmp_path) == config
 
 
 def test_weights_that_were_taken_over_keep_a_share_of_what_they_were(tmp_path: Path):
