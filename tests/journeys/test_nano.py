@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,16 @@ def _released_model() -> None:
         skip_or_fail("the weights of nano are not in src/finevq/model/nano")
 
 
-def finevq(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def finevq(
+    *arguments: str, folder: Path, package: Path = ROOT / "src"
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", "from finevq.cli.main import run; run()", *arguments],
         capture_output=True,
         text=True,
         timeout=280,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        env={**os.environ, "PYTHONPATH": str(package)},
     )
 
 
@@ -111,3 +114,19 @@ def test_descriptions_say_what_the_closed_answers_say(clips: Path, tmp_path: Pat
         assert set(said) <= present
         asked = finevq("ask", value["video"], DESCRIBE, folder=tmp_path)
         assert " ".join(asked.stdout.split()) == text
+
+
+def test_a_wheel_carries_the_weights_that_its_graphs_refer_to(clips: Path, tmp_path: Path):
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, str(ROOT), "--wheel-dir", str(tmp_path)], check=True, timeout=120)
+    (wheel,) = tmp_path.glob("finevq-*.whl")
+    assert wheel.stat().st_size < 24 * 2**20
+    package = tmp_path / "package"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(package)
+    asked = ("assess", str(clips / "koniq_6898804586.jpg"), "--json")
+    here, there = (
+        json.loads(finevq(*asked, folder=tmp_path, package=place).stdout)
+        for place in (ROOT / "src", package)
+    )
+    assert here["dimensions"] == there["dimensions"]

