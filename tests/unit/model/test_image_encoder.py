@@ -8,11 +8,11 @@ from finevq.model.config import ImageEncoderConfig
 from finevq.model.image_encoder import EfficientNetEncoder
 
 
-@pytest.fixture
-def encoder() -> EfficientNetEncoder:
+@pytest.fixture(params=["efficientnet_lite0", "efficientnet_lite2"])
+def encoder(request: pytest.FixtureRequest) -> EfficientNetEncoder:
     """Fresh weights, but normalization that does something."""
     torch.manual_seed(0)
-    images = ImageEncoderConfig(kind="efficientnet_lite2")
+    images = ImageEncoderConfig(kind=request.param)
     made = EfficientNetEncoder(images.kind, images.mean, images.std).eval()
     for module in made.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -27,6 +27,7 @@ def test_a_training_step_sees_what_is_seen_in_use(encoder: EfficientNetEncoder):
     pictures = torch.randn(2, 3, 64, 64, dtype=torch.float64)
     with torch.no_grad():
         in_use = encoder(pictures)
+    assert in_use.shape == (2, 1, encoder.width)
     torch.testing.assert_close(encoder(pictures).detach(), in_use)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import finevq
 from finevq.datasets.degradations.labels import label_clip
 from finevq.errors import TrainingError
 from finevq.model.finevq import FineVQ
@@ -130,3 +131,10 @@ def test_an_earlier_model_that_cannot_rate_is_refused(tmp_path: Path, lacking: s
     folder = saved(fresh(), tmp_path, without=lacking)
     with pytest.raises(TrainingError, match=f"no {lacking}.* version 3 or later"):
         take_over(fresh(), folder)
+
+
+def test_the_released_nano_can_be_gone_on_from():
+    released = Path(finevq.__file__).parent / "model" / "nano"
+    model = FineVQ(seeing_as(fresh().config, released))
+    earlier = take_over(model, released)
+    assert earlier.names >= dict(model.named_parameters()).keys()
