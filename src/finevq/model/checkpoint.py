@@ -57,6 +57,11 @@ class SafetensorsWeights:
                 self._entries[name] = entry
                 self.num_bytes += entry.num_bytes
 
+    def place_of(self, name: str) -> tuple[int, int]:
+        """Return where the bytes of a tensor begin in its file, and how many they are."""
+        entry = self._entries[name]
+        return entry.start, entry.num_bytes
+
     def read(self, name: str) -> Tensor:
         """Read one tensor."""
         entry = self._entries[name]

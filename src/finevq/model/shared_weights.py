@@ -2,24 +2,26 @@
 
 ONNX lets a graph name a file, an offset and a length instead of holding a weight ("external
 data"), and a safetensors file is one header and then plain bytes. So torch and ONNX Runtime read
-the same halves of the same file, and a folder is half as large. Source of both layouts: the ONNX
-specification (External Data) and the documentation of safetensors.
+the same halves of the same file, and a folder is half as large. Source: the ONNX specification,
+External Data.
 """
 
 import hashlib
-import json
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
+
+from finevq.model.checkpoint import SafetensorsWeights
 
 _SMALLEST_SHARED_BYTES = 1024
 """A reference takes some hundred bytes itself."""
-_NUMPY_TYPES = {"F16": np.float16, "F32": np.float32}
+_SHARED_TYPES = (torch.float16, torch.float32)
+"""Those that graphs hold weights in."""
 
 
 class _Place(NamedTuple):
@@ -38,7 +40,7 @@ def refer_to(graph: onnx.ModelProto, weights: Path) -> None:
         weights: A safetensors file. What it holds otherwise, or not at all, stays in the graph.
 
     Raises:
-        OSError: the file cannot be read.
+        CheckpointError: the file is damaged or no safetensors file.
     """
     places = dict(_places(weights))
     turns = []
@@ -65,21 +67,16 @@ def refer_to(graph: onnx.ModelProto, weights: Path) -> None:
 
 def _places(weights: Path) -> Iterator[tuple[bytes, _Place]]:
     """Yield where each tensor lies, under its key; matrices under that of their transpose too."""
-    content = memoryview(weights.read_bytes())
-    (header_length,) = struct.unpack("<Q", content[:8])
-    start = 8 + header_length
-    header: Mapping[str, Mapping[str, list[int]]] = json.loads(bytes(content[8:start]))
-    for name, entry in sorted(header.items()):
-        numbers = _NUMPY_TYPES.get(str(entry.get("dtype")))
-        if name == "__metadata__" or numbers is None:
+    stored = SafetensorsWeights([weights])
+    for name, shape in sorted(stored.shapes.items()):
+        tensor = stored.read(name)
+        if tensor.dtype not in _SHARED_TYPES:
             continue
-        first, last = entry["data_offsets"]
-        shape = tuple(entry["shape"])
-        tensor = np.frombuffer(content[start + first : start + last], numbers).reshape(shape)
-        place = _Place(start + first, last - first, shape, is_turned=False)
-        if tensor.ndim == 2:
-            yield _key(tensor.T), place._replace(is_turned=True)
-        yield _key(tensor), place
+        array = tensor.numpy()
+        place = _Place(*stored.place_of(name), shape, is_turned=False)
+        if array.ndim == 2:
+            yield _key(array.T), place._replace(is_turned=True)
+        yield _key(array), place
 
 
 def _key(array: NDArray[np.generic]) -> bytes:
