@@ -41,9 +41,9 @@ check: $(VENV)/dev
 # smaller numbers, and fewer steps by NANO_SET, a trial tells within an hour whether all of it works.
 # Folders are drawn from with the square root of their size: so a sixth of all is drawn.
 NANO_DRAWN ?= 60
-NANO_STILLS ?= 6000
+NANO_STILLS ?= 12000
 NANO_COPIES ?= 2800
-NANO_CLIPS ?= 1200
+NANO_CLIPS ?= 2400
 NANO_SET ?=
 HAS_LIVE := $(wildcard $(LIVE)/mos.csv)
 NANO_SOURCES = --sources $(RUNS)/wallpapers --sources $(RUNS)/drawn \

@@ -15,6 +15,12 @@ from safetensors.torch import load_file, save_file
 from finevq.datasets.sources import find_sources
 from finevq.datasets.synthesis import SynthesisConfig, synthesize
 from finevq.inference.loading import NANO_FOLDER
+from finevq.model.finevq import FineVQ
+from finevq.model.presets import nano
+from finevq.settings import Settings
+from finevq.training.config import DataConfig, EncoderStageConfig, NanoTrainingConfig
+from finevq.training.nano import encoder_sets
+from finevq.training.sources import taught_samples
 from finevq.vocabulary import DIMENSIONS
 
 pytestmark = [
@@ -70,6 +76,25 @@ def data(tmp_path_factory) -> Path:
     copies = SynthesisConfig(count=12, seed=4, max_short_side=96, stills=True, copies=3)
     synthesize(folder / "copies", sources, copies)
     return folder
+
+
+def test_the_image_encoder_learns_from_the_first_stills_alone(data: Path, tmp_path: Path):
+    recipe = NanoTrainingConfig(
+        data=DataConfig(
+            manifest=data / "clips",
+            stills=(data / "stills", data / "gray"),
+            cache=tmp_path / "features",
+            workers=1,
+        ),
+        encoder=EncoderStageConfig(max_stills=5),
+    )
+    model = FineVQ(nano(vocabulary_size=300, context_token_id=0))
+    sets = encoder_sets(model, recipe, Settings())
+    stills = taught_samples(recipe.data.stills, recipe)
+    first = [sample for sample in stills if sample.split == "train"][:5]
+    assert [sample.path for sample in sets.clips.samples] == [sample.path for sample in first]
+    held_back = [sample for sample in stills if sample.split == "validation"]
+    assert len(sets.validation_clips) == len(held_back) > 0
 
 
 def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tmp_path: Path):

@@ -49,6 +49,9 @@ class EncoderStageConfig:
     """Side of the native-pixel crop, cut anew from the stored one in each step."""
     crops: int = 2
     """Stored crops of a degraded picture."""
+    max_stills: int = 6000
+    """Degraded pictures that the encoder learns from, the first of them. More teach all behind it,
+    for which a picture costs one look instead of many."""
     human_crops: int = 8
     """Stored crops of a photograph."""
     learning_rate: float = 3e-4

@@ -338,7 +338,8 @@ def encoder_sets(model: FineVQ, config: NanoTrainingConfig, settings: Settings) 
     photographs = without_held_out_sources(human_samples(config), stills)
     read = partial(still_set, model, config=config, settings=settings)
     stage = config.encoder
-    clips = read(stills, "train", stage.crops)
+    learnt_from = [sample for sample in stills if sample.split == "train"][: stage.max_stills]
+    clips = read(learnt_from, "train", stage.crops)
     validation_clips = read(stills, "validation", stage.crops)
     if clips is None or validation_clips is None:
         shown = ", ".join(map(str, config.data.stills))
