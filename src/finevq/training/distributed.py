@@ -5,6 +5,7 @@ DDP and FSDP wrap the model through torch itself: Accelerate keeps FSDP from CPU
 tested without a GPU.
 """
 
+import atexit
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal, TypeVar
@@ -44,6 +45,10 @@ class Processes:
             )
         self._state: Any = PartialState(cpu=device == "cpu" or not torch.cuda.is_available())
         self._mode = mode
+        if self.count > 1:
+            # Left to the end of the interpreter, its threads may outlive what they use: SIGABRT.
+            atexit.unregister(_leave)
+            atexit.register(_leave)
 
     @property
     def rank(self) -> int:
@@ -102,6 +107,11 @@ class Processes:
     def wait(self) -> None:
         """Wait until all processes are here."""
         self._state.wait_for_everyone()
+
+
+def _leave() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def full(tensor: Tensor) -> Tensor:
