@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ import numpy as np
 from finevq.datasets.degradations.applying import DegradedClip, apply_chain, moved_reference
 from finevq.datasets.degradations.chain import draw_chain, with_further_fault, without_margin
 from finevq.datasets.degradations.footage import Footage
-from finevq.datasets.degradations.labels import ClipLabels, label_clip
+from finevq.datasets.degradations.labels import ClipLabels, label_clip, lacking_color
 from finevq.datasets.degradations.vmaf import measure_vmaf
 from finevq.datasets.filming import Filming, draw_footage, without_color
 from finevq.datasets.sources import Source
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 _JOURNAL_NAME = "progress.jsonl"
 _CARD_NAME = "card.json"
-_ENGINE_VERSION = 5
+_ENGINE_VERSION = 6
 """Raised whenever the same seed would give other clips or labels: runs must not be mixed."""
 _SPATIAL = tuple(d for d in FAULT_DIMENSIONS if d is not Dimension.TEMPORAL)
 
@@ -65,7 +65,7 @@ class SynthesisConfig:
     followed by its copies."""
     gray_share: float = 0.0
     """Share of the clips whose source is shown without any color first, as black-and-white film and
-    night cameras are; that is no fault. 0..1."""
+    night cameras are; labelled as `labels.WITHOUT_COLOR` says. 0..1."""
     workers: int = 1
     """Processes."""
 
@@ -274,6 +274,8 @@ def make_clip(
         chain = with_further_fault(chain, further, config.balance, dimensions)
     clean = Footage(footage.frames.copy(), footage.fps) if config.with_vmaf else None
     degraded = apply_chain(footage, chain, crf)
+    if is_gray:
+        degraded = replace(degraded, severities=lacking_color(degraded.severities))
     vmaf = None
     if clean is not None:
         vmaf = measure_vmaf(degraded.data, moved_reference(clean, chain), clean.fps)

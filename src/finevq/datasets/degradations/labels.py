@@ -66,8 +66,13 @@ HALO = 0.12
 SOURCE_SHARE = 0.5
 """Share of the source's own fall that each dimension inherits. In which dimension a photograph that
 people rate badly is bad nobody has said; overall inherits all of it."""
+WITHOUT_COLOR = 0.6
+"""Severity of low saturation of a source that is shown without any color. Less than of color that
+was all lost to a fault, since black-and-white may be meant; but nobody can tell them apart by
+looking, and a picture that loses its color must not come closer to a flawless one by that."""
 PRESENT_FROM = 0.15
 """Severity from which an attribute counts as existing and a dimension as distorted."""
+_LOW_SATURATION = "low saturation"
 _NORM = 4.0
 _NEGLIGIBLE = 0.1
 _SEEN_DIMENSIONS = (Dimension.BLUR, Dimension.ARTIFACT)
@@ -150,6 +155,16 @@ def label_clip(
         attributes=tuple(existing),
         most_impactful=str(worst) if severities[worst] >= PRESENT_FROM else NO_FAULT,
     )
+
+
+def lacking_color(attribute_severities: Mapping[str, float]) -> dict[str, float]:
+    """Return the severities of a clip whose source was shown without color before any fault.
+
+    >>> lacking_color({"camera blur": 0.9})
+    {'camera blur': 0.9, 'low saturation': 0.6}
+    """
+    known = attribute_severities.get(_LOW_SATURATION, 0.0)
+    return {**attribute_severities, _LOW_SATURATION: max(known, WITHOUT_COLOR)}
 
 
 def _joined(weighted: Mapping[Dimension, float], measured: float | None) -> float:
