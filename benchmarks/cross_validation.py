@@ -157,7 +157,9 @@ def _trained(
     state.mkdir(exist_ok=True)
     model = _fresh()
     torch.manual_seed(config.seed)
-    sets = replace(encoder_sets(model, config, Settings()), validation_photographs=None)
+    sets = replace(
+        encoder_sets(model, config, config.encoder, Settings()), validation_photographs=None
+    )
     return model, encoder_pass(model, sets, config.encoder, config.seed, state / "encoder")
 
 

@@ -38,6 +38,10 @@ TINY = {
     "encoder_again.steps_per_round": 1,
     "encoder_again.batch_size": 4,
     "encoder_again.human_batch_size": 4,
+    "encoder_last.rounds": 1,
+    "encoder_last.steps_per_round": 1,
+    "encoder_last.batch_size": 4,
+    "encoder_last.human_batch_size": 4,
     "motion.epochs": 1,
     "alignment.epochs": 1,
     "joint.epochs": 2,
@@ -89,7 +93,7 @@ def test_the_image_encoder_learns_from_the_first_stills_alone(data: Path, tmp_pa
         encoder=EncoderStageConfig(max_stills=5),
     )
     model = FineVQ(nano(vocabulary_size=300, context_token_id=0))
-    sets = encoder_sets(model, recipe, Settings())
+    sets = encoder_sets(model, recipe, recipe.encoder, Settings())
     stills = taught_samples(recipe.data.stills, recipe)
     first = [sample for sample in stills if sample.split == "train"][:5]
     assert [sample.path for sample in sets.clips.samples] == [sample.path for sample in first]
@@ -112,7 +116,7 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     assert code == 0, err
     metrics = json.loads((out / "metrics.json").read_text())
     history = {stage: len(rows) for stage, rows in metrics["history"].items()}
-    assert history == {"encoder": 1, "second encoder": 1, "joint": 2}
+    assert history == {"encoder": 1, "second encoder": 1, "third encoder": 1, "joint": 2}
     assert set(metrics["test_clips"]["srcc_severity"]) <= set(DIMENSIONS)
     unseen, test = metrics["unseen_photographs"], metrics["test_photographs"]
     assert unseen["num_photographs"] > test["num_photographs"]

@@ -218,7 +218,7 @@ def _failures(facts: CardFacts, settings: Settings) -> Any | None:  # noqa: ANN4
         )
         axes.set_title(
             f"overall {score:.0f}, true {sample.mos[Dimension.OVERALL]:.0f}\n"
-            f"is: {truth or NO_FAULT}\nsaid: {named[id(sample)]}",
+            f"is: {truth or NO_FAULT}\nsaid: {named[id(sample)]}\nof: {sample.group}",
             fontsize=8,
             color=_INK,
             loc="left",

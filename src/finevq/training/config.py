@@ -50,8 +50,8 @@ class EncoderStageConfig:
     crops: int = 2
     """Stored crops of a degraded picture."""
     max_stills: int = 6000
-    """Degraded pictures that the encoder learns from, the first of them. More teach all behind it,
-    for which a picture costs one look instead of many."""
+    """Degraded pictures that this pass learns from, the first of them. All of them teach what lies
+    behind the encoder, for which a picture costs one look instead of many."""
     human_crops: int = 8
     """Stored crops of a photograph."""
     learning_rate: float = 3e-4
@@ -187,6 +187,18 @@ class NanoTrainingConfig:
     )
     """The same again, with the opinions that a reader of the first pass has of every picture, so
     that photographs need not be shown so often. 0 rounds: without."""
+    encoder_last: EncoderStageConfig = field(
+        default_factory=lambda: EncoderStageConfig(
+            rounds=9,
+            batch_size=32,
+            human_batch_size=8,
+            human_weight=0.35,
+            max_stills=20000,
+            learning_rate=2e-4,
+        )
+    )
+    """And once more, the longest, from more pictures, with the opinions of the second pass's
+    reader. 0 rounds: without."""
     motion: MotionStageConfig = field(default_factory=MotionStageConfig)
     alignment: AlignmentStageConfig = field(default_factory=AlignmentStageConfig)
     joint: JointStageConfig = field(default_factory=JointStageConfig)

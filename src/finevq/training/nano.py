@@ -1,9 +1,9 @@
 """The recipe of nano, from labelled videos to a folder that `finevq assess --model` takes.
 
-Steps: tokenizer and fresh model, ImageNet start, encoder stage, features of the then frozen image
-encoder, motion stage, alignment stage, joint stage, head stage, temperatures on validation data,
-numbers on test data, export. Each step that takes long keeps what it has done, so a run that is
-killed goes on where it was.
+Steps: tokenizer and fresh model, ImageNet start, three passes of the encoder stage, features of
+the then frozen image encoder, motion stage, alignment stage, joint stage, head stage, temperatures
+on validation data, numbers on test data, export. Each step that takes long keeps what it has done,
+so a run that is killed goes on where it was.
 """
 
 import logging
@@ -66,6 +66,8 @@ from finevq.training.stills_as_clips import crops_as_frames, joined, with_copies
 from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, Dimension
 
 _log = logging.getLogger(__name__)
+_PASS_TITLES = ("encoder", "second encoder", "third encoder")
+"""Names of the image encoder's passes among the numbers of a run."""
 
 
 def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> dict[str, Any]:
@@ -298,7 +300,8 @@ def _teach_encoder(
 ) -> dict[str, list[dict[str, float]]]:
     """Fine-tune the image encoder on stills and photographs, where there are stills.
 
-    Twice: the second time with what a reader of the first encoder says that people would say.
+    In passes: from the second on with what a reader of the encoder so far says that people would
+    say.
 
     Returns:
         Validation numbers, round by round, of each pass.
@@ -306,29 +309,33 @@ def _teach_encoder(
     if not config.data.stills:
         _log.warning("no stills (data.stills): the image encoder keeps its ImageNet weights")
         return {}
-    sets = encoder_sets(model, config, settings)
-    state = output / "state"
-    histories = {
-        "encoder": encoder_pass(model, sets, config.encoder, config.seed, state / "encoder")
+    passes = {
+        "encoder": config.encoder,
+        "encoder_again": config.encoder_again,
+        "encoder_last": config.encoder_last,
     }
-    if config.encoder_again.rounds and sets.photographs is not None:
-        judged = _judged(model, sets.clips, sets.photographs.samples, config, settings)
-        histories["second encoder"] = encoder_pass(
-            model,
-            replace(sets, clips=replace(sets.clips, samples=judged)),
-            config.encoder_again,
-            config.seed + 1,
-            state / "encoder_again",
-        )
+    histories: dict[str, list[dict[str, float]]] = {}
+    for number, (name, stage) in enumerate(passes.items()):
+        sets = encoder_sets(model, config, stage, settings)
+        if histories:
+            if not stage.rounds or sets.photographs is None:
+                continue
+            judged = _judged(model, sets.clips, sets.photographs.samples, config, settings)
+            sets = replace(sets, clips=replace(sets.clips, samples=judged))
+        seed, state = config.seed + number, output / "state" / name
+        histories[_PASS_TITLES[number]] = encoder_pass(model, sets, stage, seed, state)
     return histories
 
 
-def encoder_sets(model: FineVQ, config: NanoTrainingConfig, settings: Settings) -> StillSets:
-    """Read the pictures of the encoder stage.
+def encoder_sets(
+    model: FineVQ, config: NanoTrainingConfig, stage: EncoderStageConfig, settings: Settings
+) -> StillSets:
+    """Read the pictures of a pass of the encoder stage.
 
     Args:
         model: Which views it takes.
         config: The recipe; has stills.
+        stage: The pass: how many pictures, how many crops of each.
         settings: Limits of reading videos.
 
     Raises:
@@ -337,7 +344,6 @@ def encoder_sets(model: FineVQ, config: NanoTrainingConfig, settings: Settings) 
     stills = taught_samples(config.data.stills, config)
     photographs = without_held_out_sources(human_samples(config), stills)
     read = partial(still_set, model, config=config, settings=settings)
-    stage = config.encoder
     learnt_from = [sample for sample in stills if sample.split == "train"][: stage.max_stills]
     clips = read(learnt_from, "train", stage.crops)
     validation_clips = read(stills, "validation", stage.crops)

@@ -66,6 +66,14 @@ def test_vmaf_of_a_clip_whose_picture_is_untouched_changes_nothing():
     assert label_clip({"shake": 0.5}, vmaf=60.0) == label_clip({"shake": 0.5})
 
 
+def test_vmaf_moves_a_gray_clip_as_it_moves_a_colored_one_but_not_a_noisy_one():
+    overall = Dimension.OVERALL
+    gray = {"camera blur": 0.7, "low saturation": 0.6}
+    noisy = {"camera blur": 0.7, "gaussian noise": 0.6}
+    assert label_clip(gray, vmaf=15.0).mos[overall] < label_clip(gray).mos[overall]
+    assert label_clip(noisy, vmaf=15.0) == label_clip(noisy)
+
+
 def test_a_poor_source_lowers_all_scores():
     fine, poor = label_clip({"shake": 0.4}), label_clip({"shake": 0.4}, source_quality=0.5)
     assert all(poor.mos[d] < fine.mos[d] for d in Dimension)

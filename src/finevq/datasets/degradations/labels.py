@@ -89,6 +89,9 @@ _SEEN_BY_VMAF = frozenset(
     }
 )
 """Loss of detail and block edges, which VMAF is made for; halos it even rewards."""
+_UNSEEN_BY_VMAF = frozenset({_LOW_SATURATION})
+"""What leaves luma as it is, of which alone VMAF is computed: it says as much of blur and artifact
+with this as without."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,9 +183,11 @@ def _joined(weighted: Mapping[Dimension, float], measured: float | None) -> floa
 
 
 def _is_judged_by_vmaf(attribute_severities: Mapping[str, float]) -> bool:
-    """Whether nothing but faults that VMAF judges well changed the picture."""
+    """Whether nothing but faults that VMAF judges well changed the luma of the picture."""
     return all(
-        severity < _NEGLIGIBLE or name in _SEEN_BY_VMAF or dimension_of(name) is Dimension.TEMPORAL
+        severity < _NEGLIGIBLE
+        or name in _SEEN_BY_VMAF | _UNSEEN_BY_VMAF
+        or dimension_of(name) is Dimension.TEMPORAL
         for name, severity in attribute_severities.items()
     )
 
