@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 _JOURNAL_NAME = "progress.jsonl"
 _CARD_NAME = "card.json"
-_ENGINE_VERSION = 6
+_ENGINE_VERSION = 7
 """Raised whenever the same seed would give other clips or labels: runs must not be mixed."""
 _SPATIAL = tuple(d for d in FAULT_DIMENSIONS if d is not Dimension.TEMPORAL)
 

@@ -1,6 +1,7 @@
 """Every choice of a training run, with its default."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 
@@ -60,6 +61,12 @@ class EncoderStageConfig:
     weight_decay: float = 0.02
     dropout: float = 0.2
     average_decay: float = 0.99
+
+
+_LATER_PASS = partial(
+    EncoderStageConfig, batch_size=32, human_batch_size=8, human_weight=0.35, learning_rate=2e-4
+)
+"""A pass that a reader's opinions of all pictures take part in: photographs need less of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,22 +187,11 @@ class NanoTrainingConfig:
     Robust Fine-Tuning of Zero-Shot Models, CVPR 2022. 1: nothing is learnt, numbers are
     measured and files written anew, as after a change of how answers are joined."""
     encoder: EncoderStageConfig = field(default_factory=EncoderStageConfig)
-    encoder_again: EncoderStageConfig = field(
-        default_factory=lambda: EncoderStageConfig(
-            rounds=4, batch_size=32, human_batch_size=8, human_weight=0.35, learning_rate=2e-4
-        )
-    )
+    encoder_again: EncoderStageConfig = field(default_factory=partial(_LATER_PASS, rounds=4))
     """The same again, with the opinions that a reader of the first pass has of every picture, so
     that photographs need not be shown so often. 0 rounds: without."""
     encoder_last: EncoderStageConfig = field(
-        default_factory=lambda: EncoderStageConfig(
-            rounds=9,
-            batch_size=32,
-            human_batch_size=8,
-            human_weight=0.35,
-            max_stills=20000,
-            learning_rate=2e-4,
-        )
+        default_factory=partial(_LATER_PASS, rounds=9, max_stills=20000)
     )
     """And once more, the longest, from more pictures, with the opinions of the second pass's
     reader. 0 rounds: without."""

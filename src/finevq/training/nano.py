@@ -66,8 +66,6 @@ from finevq.training.stills_as_clips import crops_as_frames, joined, with_copies
 from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, Dimension
 
 _log = logging.getLogger(__name__)
-_PASS_TITLES = ("encoder", "second encoder", "third encoder")
-"""Names of the image encoder's passes among the numbers of a run."""
 
 
 def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> dict[str, Any]:
@@ -309,21 +307,24 @@ def _teach_encoder(
     if not config.data.stills:
         _log.warning("no stills (data.stills): the image encoder keeps its ImageNet weights")
         return {}
-    passes = {
-        "encoder": config.encoder,
-        "encoder_again": config.encoder_again,
-        "encoder_last": config.encoder_last,
-    }
+    # Its name among the numbers, that of its state, how.
+    passes = (
+        ("encoder", "encoder", config.encoder),
+        ("second encoder", "encoder_again", config.encoder_again),
+        ("third encoder", "encoder_last", config.encoder_last),
+    )
     histories: dict[str, list[dict[str, float]]] = {}
-    for number, (name, stage) in enumerate(passes.items()):
+    for number, (title, name, stage) in enumerate(passes):
+        if number and not stage.rounds:
+            continue
         sets = encoder_sets(model, config, stage, settings)
-        if histories:
-            if not stage.rounds or sets.photographs is None:
-                continue
+        if number:
+            if sets.photographs is None:
+                break
             judged = _judged(model, sets.clips, sets.photographs.samples, config, settings)
             sets = replace(sets, clips=replace(sets.clips, samples=judged))
         seed, state = config.seed + number, output / "state" / name
-        histories[_PASS_TITLES[number]] = encoder_pass(model, sets, stage, seed, state)
+        histories[title] = encoder_pass(model, sets, stage, seed, state)
     return histories
 
 

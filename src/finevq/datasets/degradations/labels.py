@@ -129,7 +129,7 @@ def label_clip(
 
     >>> labels = label_clip({"camera blur": 0.9})
     >>> labels.most_impactful, labels.levels[Dimension.BLUR], labels.levels[Dimension.NOISE]
-    ('blur', 'severe', 'slight')
+    ('blur', 'severe', 'undistorted')
     """
     severities = dimension_severities(attribute_severities)
     span = scale.clean - scale.ruined
@@ -186,7 +186,8 @@ def _is_judged_by_vmaf(attribute_severities: Mapping[str, float]) -> bool:
     """Whether nothing but faults that VMAF judges well changed the luma of the picture."""
     return all(
         severity < _NEGLIGIBLE
-        or name in _SEEN_BY_VMAF | _UNSEEN_BY_VMAF
+        or name in _SEEN_BY_VMAF
+        or name in _UNSEEN_BY_VMAF
         or dimension_of(name) is Dimension.TEMPORAL
         for name, severity in attribute_severities.items()
     )
