@@ -79,6 +79,8 @@ def data(tmp_path_factory) -> Path:
     synthesize(folder / "gray", sources, gray)
     copies = SynthesisConfig(count=12, seed=4, max_short_side=96, stills=True, copies=3)
     synthesize(folder / "copies", sources, copies)
+    clip_copies = SynthesisConfig(count=12, seed=6, max_short_side=96, copies=3)
+    synthesize(folder / "clip copies", sources, clip_copies)
     return folder
 
 
@@ -106,7 +108,7 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     recipe.write_text(
         f'[data]\nmanifest = "{data / "clips"}"\n'
         f'stills = ["{data / "stills"}", "{data / "gray"}"]\n'
-        f'copies = "{data / "copies"}"\n'
+        f'copies = "{data / "copies"}"\nclip_copies = "{data / "clip copies"}"\n'
         f'human = "{data / "human"}"\ncache = "{tmp_path / "features"}"\nworkers = 1\n'
     )
     out = tmp_path / "out"

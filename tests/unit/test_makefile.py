@@ -32,7 +32,8 @@ def test_a_default_that_is_missing_is_no_mistake(tmp_path: Path):
     # In here the default leads nowhere.
     assert _make("opinions", folder=tmp_path).returncode == 0
     commands = _make("-n", "nano", folder=tmp_path).stdout
-    assert commands.count("--sources runs/wallpapers") == 3
+    # Without clips of one's own, what is filmed of wallpapers moves in copies of clips, too.
+    assert commands.count("--sources runs/wallpapers") == 4
     assert "--mos-csv" not in commands
     assert "data.human" not in commands
 
@@ -42,6 +43,14 @@ def test_opinions_that_were_asked_for_must_be_there(tmp_path: Path):
     assert done.returncode == 2
     assert "has no mos.csv" in done.stderr
     assert "no LIVE at all" in done.stderr
+
+
+def test_copies_of_clips_are_of_clips_that_move_by_themselves_where_there_are_such(rated: Path):
+    commands = _make("-n", "nano", f"LIVE={rated}", f"CLIPS={rated}").stdout.splitlines()
+    (copies,) = [line for line in commands if "synthesize runs/clip-copies" in line]
+    assert f"--sources {rated} " in copies
+    assert "wallpapers" not in copies
+    assert "--stills" not in copies
 
 
 def test_a_trial_is_smaller(rated: Path):

@@ -20,8 +20,9 @@ class EncodedSet:
     """(N, variants, views, F, features) float16; variants: as it is, and mirrored where known."""
     motion: Tensor
     """(N, variants, M, features) float32."""
-    num_stills: int = 0
-    """So many samples at the end are stills, shown as clips."""
+    num_drawn: int = 0
+    """So many samples at the end, stills shown as clips above all, are drawn from in an epoch; all
+    before them take part in each."""
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -80,8 +80,8 @@ def train_joint(
     stage = config.joint
     groups = _groups(model, stage)
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
-    num_clips = len(clips) - clips.num_stills
-    stills_an_epoch = min(clips.num_stills, round(stage.stills_per_clip * num_clips))
+    num_clips = len(clips) - clips.num_drawn
+    stills_an_epoch = min(clips.num_drawn, round(stage.stills_per_clip * num_clips))
     steps_per_epoch = math.ceil((num_clips + stills_an_epoch) / stage.batch_size)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,

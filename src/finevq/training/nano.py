@@ -44,7 +44,14 @@ from finevq.training.going_on import (
 from finevq.training.head_stage import train_head
 from finevq.training.joint_stage import train_joint
 from finevq.training.motion_stage import train_motion
-from finevq.training.nano_data import SPLITS, frozen_encoder, read_data, still_set, with_features
+from finevq.training.nano_data import (
+    SPLITS,
+    encoded_rows,
+    frozen_encoder,
+    read_data,
+    still_set,
+    with_features,
+)
 from finevq.training.opinion_stage import OpinionStage
 from finevq.training.opinions import (
     OpinionReader,
@@ -62,7 +69,12 @@ from finevq.training.sources import (
     without_held_out_sources,
 )
 from finevq.training.stills import StillSet
-from finevq.training.stills_as_clips import crops_as_frames, joined, with_copies
+from finevq.training.stills_as_clips import (
+    crops_as_frames,
+    joined,
+    with_clip_copies,
+    with_copies,
+)
 from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, Dimension
 
 _log = logging.getLogger(__name__)
@@ -129,6 +141,8 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         seed=config.seed,
     )
     learnt_from = with_copies(learnt_from, data.copies, seed=config.seed)
+    if data.clip_copies:
+        learnt_from = with_clip_copies(learnt_from, encoded_rows(model, data.clip_copies))
     photographs = {split: part for (split, human), part in sets.items() if human}
     opinions = OpinionStage(model, learnt_from, photographs, config.opinion)
     if not is_kept:

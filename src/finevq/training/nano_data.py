@@ -38,6 +38,8 @@ class NanoData:
     """Empty where there are none."""
     copies: EncodedStills | None
     """Pictures of the training split beside further degraded copies of themselves."""
+    clip_copies: Sequence[Row]
+    """Clips of the training split, likewise; empty where there are none."""
 
     def rows(self, split: Split, *, human: bool) -> list[Row]:
         """Return the clips, or the photographs with opinions, of a split."""
@@ -49,16 +51,7 @@ class NanoData:
 
     def encode(self, model: FineVQ, split: Split, *, human: bool) -> EncodedSet:
         """Join the features of both frozen encoders."""
-        rows = self.rows(split, human=human)
-        num_variants = min(len(kept) for _, kept in rows)
-        motion = [
-            motion_features(model, [(sample, kept[variant]) for sample, kept in rows])
-            for variant in range(num_variants)
-        ]
-        views = np.stack([[kept[v].views for v in range(num_variants)] for _, kept in rows])
-        return EncodedSet(
-            [sample for sample, _ in rows], torch.from_numpy(views), torch.stack(motion, dim=1)
-        )
+        return encoded_rows(model, self.rows(split, human=human))
 
 
 def read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) -> NanoData:
@@ -84,11 +77,32 @@ def read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) -> 
     encoded = partial(_encoded_stills, model=model, store=store, config=config, settings=settings)
     copies_of = [] if config.data.copies is None else [config.data.copies]
     copies = encoded(copies_of, splits=("train",))
-    data = NanoData(entries, encoded(config.data.stills), copies.get("train"))
+    of_clips = [] if config.data.clip_copies is None else [config.data.clip_copies]
+    further = [one for one in taught_samples(of_clips, config) if one.split == "train"]
+    clip_copies = with_features(store, further, config, mirrored=False) if further else []
+    data = NanoData(entries, encoded(config.data.stills), copies.get("train"), clip_copies)
     for split in SPLITS:
         if not data.rows(split, human=False):
             raise DatasetError(f"{config.data.manifest} has no readable clip in split {split!r}")
     return data
+
+
+def encoded_rows(model: FineVQ, rows: Sequence[Row]) -> EncodedSet:
+    """Join the features of both frozen encoders.
+
+    Args:
+        model: Its motion encoder is as it stays.
+        rows: Samples with as many variants as the one that has fewest; at least one row.
+    """
+    num_variants = min(len(kept) for _, kept in rows)
+    motion = [
+        motion_features(model, [(sample, kept[variant]) for sample, kept in rows])
+        for variant in range(num_variants)
+    ]
+    views = np.stack([[kept[v].views for v in range(num_variants)] for _, kept in rows])
+    return EncodedSet(
+        [sample for sample, _ in rows], torch.from_numpy(views), torch.stack(motion, dim=1)
+    )
 
 
 def _encoded_stills(

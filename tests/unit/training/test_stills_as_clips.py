@@ -9,7 +9,7 @@ import torch
 from finevq.datasets.degradations.labels import label_clip
 from finevq.training.encoded import EncodedSet
 from finevq.training.samples import TrainingSample
-from finevq.training.stills_as_clips import EncodedStills, joined, with_copies
+from finevq.training.stills_as_clips import EncodedStills, joined, with_clip_copies, with_copies
 from finevq.vocabulary import Dimension
 
 
@@ -47,7 +47,7 @@ def stills() -> EncodedStills:
 def test_crops_stand_for_frames_in_turn(clips, stills):
     both = joined(clips, stills, share_with_faults=0.0, seed=0)
     assert len(both) == 202
-    assert both.num_stills == 200
+    assert both.num_drawn == 200
     assert both.views[2:, 0, :, :, 0].unique(dim=0).tolist() == [[[0, 1] * 4] * 2]
 
 
@@ -86,7 +86,7 @@ def test_copies_of_a_scene_share_a_calm_motion_and_one_is_there_again_with_a_fau
     ]
     copies = EncodedStills(samples, np.zeros((4, 2, 2, 1, 5), np.float16))
     both = with_copies(clips, copies, seed=0)
-    assert both.num_stills == len(both) - 2 == 6
+    assert both.num_drawn == len(both) - 2 == 6
     of_time = [s.severities.get("stutter", 0.0) for s in both.samples[2:]]
     assert of_time == [0.0, 0.8, 0.0] * 2
     assert both.motion[2:, 0, 0, 0].tolist() == [0, 1, 0] * 2
@@ -97,3 +97,13 @@ def test_copies_of_a_scene_share_a_calm_motion_and_one_is_there_again_with_a_fau
 
 def test_without_copies_nothing_changes(clips):
     assert with_copies(clips, None, seed=0) is clips
+
+
+def test_copies_of_clips_keep_their_own_motion_and_are_drawn_from_as_stills_are(clips, stills):
+    both = joined(clips, stills, share_with_faults=0.0, seed=0)
+    copies = EncodedSet(clips.samples, clips.views + 1, clips.motion + 7)
+    more = with_clip_copies(both, copies)
+    assert list(more.samples) == [*both.samples, *copies.samples]
+    assert more.num_drawn == both.num_drawn + len(copies)
+    assert torch.equal(more.motion[-2:], clips.motion + 7)
+    assert torch.equal(more.views[-2:], clips.views + 1)
