@@ -45,15 +45,19 @@ NANO_STILLS ?= 12000
 NANO_COPIES ?= 2800
 NANO_CLIPS ?= 2400
 NANO_CLIP_COPIES ?= 1000
+NANO_REAL_CLIP_COPIES ?= 640
+comma := ,
 NANO_SET ?=
 HAS_LIVE := $(wildcard $(LIVE)/mos.csv)
 NANO_SOURCES = --sources $(RUNS)/wallpapers --sources $(RUNS)/drawn \
 	$(if $(HAS_LIVE),$(RATED_SOURCES)) $(if $(CLIPS),--sources $(CLIPS)) \
 	--max-height 1080 --gray-share 0.06 --workers 2
-# What moves by itself above all: photographs have shown what they can as copies of stills.
-NANO_MOVING_SOURCES = --sources $(RUNS)/drawn \
-	$(if $(CLIPS),--sources $(CLIPS),--sources $(RUNS)/wallpapers) --no-scikit-image \
-	--max-height 1080 --gray-share 0.06 --workers 2
+NANO_COPIED_CLIPS = $(BIN)/finevq data synthesize $(RUNS)/clip-copies --copies 7 --count $(NANO_CLIP_COPIES) \
+	--seed 14 --sources $(RUNS)/drawn $(if $(CLIPS),--sources $(CLIPS),--sources $(RUNS)/wallpapers) \
+	--no-scikit-image --max-height 1080 --gray-share 0.06 --workers 2
+# What moves by itself once more.
+NANO_COPIED_REAL_CLIPS = $(BIN)/finevq data synthesize $(RUNS)/real-clip-copies --copies 7 \
+	--count $(NANO_REAL_CLIP_COPIES) --seed 15 --sources $(CLIPS) --no-scikit-image --max-height 1080 --workers 2
 RATED_SOURCES = --sources $(LIVE)/images --mos-csv $(LIVE)/mos.csv --rated-folds 2,3,4
 
 # A folder that was asked for and is not there is a mistake; the default may be missing.
@@ -68,12 +72,14 @@ nano: opinions $(VENV)/dev
 	$(BIN)/finevq data synthesize $(RUNS)/stills --stills --count $(NANO_STILLS) --seed 11 $(NANO_SOURCES)
 	$(BIN)/finevq data synthesize $(RUNS)/copies --stills --copies 7 --count $(NANO_COPIES) --seed 13 $(NANO_SOURCES)
 	$(BIN)/finevq data synthesize $(RUNS)/clips --count $(NANO_CLIPS) --seed 12 $(NANO_SOURCES)
-	$(BIN)/finevq data synthesize $(RUNS)/clip-copies --copies 7 --count $(NANO_CLIP_COPIES) --seed 14 $(NANO_MOVING_SOURCES)
+	$(NANO_COPIED_CLIPS)
+	$(if $(CLIPS),$(NANO_COPIED_REAL_CLIPS))
 	$(BIN)/finevq train nano --config recipes/nano.toml --output $(RUNS)/nano \
 		$(if $(HAS_LIVE),--set data.human=$(LIVE)) --set data.manifest=$(RUNS)/clips/manifest.jsonl \
 		--set 'data.stills=["$(RUNS)/stills/manifest.jsonl"]' \
 		--set data.copies=$(RUNS)/copies/manifest.jsonl \
-		--set data.clip_copies=$(RUNS)/clip-copies/manifest.jsonl --set data.cache=$(RUNS)/features \
+		--set 'data.clip_copies=["$(RUNS)/clip-copies/manifest.jsonl"$(if $(CLIPS),$(comma) "$(RUNS)/real-clip-copies/manifest.jsonl")]' \
+		--set data.cache=$(RUNS)/features \
 		$(foreach choice,$(NANO_SET),--set $(choice))
 
 format: $(VENV)/dev

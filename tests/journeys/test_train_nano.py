@@ -141,7 +141,7 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     recipe.write_text(
         f'[data]\nmanifest = "{data / "clips"}"\n'
         f'stills = ["{data / "stills"}", "{data / "gray"}"]\n'
-        f'copies = "{data / "copies"}"\nclip_copies = "{data / "clip copies"}"\n'
+        f'copies = "{data / "copies"}"\nclip_copies = ["{data / "clip copies"}"]\n'
         f'human = "{data / "human"}"\ncache = "{tmp_path / "features"}"\nworkers = 1\n'
     )
     out = tmp_path / "out"

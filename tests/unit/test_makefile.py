@@ -45,12 +45,15 @@ def test_opinions_that_were_asked_for_must_be_there(tmp_path: Path):
     assert "no LIVE at all" in done.stderr
 
 
-def test_copies_of_clips_are_of_clips_that_move_by_themselves_where_there_are_such(rated: Path):
-    commands = _make("-n", "nano", f"LIVE={rated}", f"CLIPS={rated}").stdout.splitlines()
-    (copies,) = [line for line in commands if "synthesize runs/clip-copies" in line]
-    assert f"--sources {rated} " in copies
-    assert "wallpapers" not in copies
-    assert "--stills" not in copies
+def test_clips_of_ones_own_are_copied_as_well(rated: Path):
+    commands = _make("-n", "nano", f"LIVE={rated}", f"CLIPS={rated}").stdout
+    own = commands[commands.index("synthesize runs/real-clip-copies") :]
+    assert f"--sources {rated} " in own.splitlines()[0]
+    read = '["runs/clip-copies/manifest.jsonl", "runs/real-clip-copies/manifest.jsonl"]'
+    assert f"--set 'data.clip_copies={read}'" in own
+    without = _make("-n", "nano", f"LIVE={rated}").stdout
+    assert "--set 'data.clip_copies=[\"runs/clip-copies/manifest.jsonl\"]'" in without
+    assert "real-clip-copies" not in without
 
 
 def test_a_trial_is_smaller(rated: Path):

@@ -18,9 +18,9 @@ class DataConfig:
     copies: Path | None = None
     """manifest.jsonl of `finevq data synthesize --stills --copies N`: pictures beside further
     degraded copies of themselves, whose order is certain. None: without."""
-    clip_copies: Path | None = None
-    """manifest.jsonl of `finevq data synthesize --copies N`: the same of clips, whose further
-    faults may be of time. None: without."""
+    clip_copies: tuple[Path, ...] = ()
+    """manifest.jsonl of each `finevq data synthesize --copies N`: the same of clips, whose further
+    faults may be of time. Empty: without."""
     human: Path | None = None
     """Folder with images/ and mos.csv (image, mos, mos_std): people's opinions. None: without."""
     human_folds: int = 5

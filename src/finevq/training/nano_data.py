@@ -77,8 +77,8 @@ def read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) -> 
     encoded = partial(_encoded_stills, model=model, store=store, config=config, settings=settings)
     copies_of = [] if config.data.copies is None else [config.data.copies]
     copies = encoded(copies_of, splits=("train",))
-    of_clips = [] if config.data.clip_copies is None else [config.data.clip_copies]
-    further = [one for one in taught_samples(of_clips, config) if one.split == "train"]
+    of_clips = taught_samples(config.data.clip_copies, config)
+    further = [sample for sample in of_clips if sample.split == "train"]
     clip_copies = with_features(store, further, config, mirrored=False) if further else []
     data = NanoData(entries, encoded(config.data.stills), copies.get("train"), clip_copies)
     for split in SPLITS:
