@@ -1,11 +1,9 @@
 """`finevq train nano`: the whole recipe, tiny, from made pictures to a model that assesses."""
 
-import copy
 import csv
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,13 +14,12 @@ from safetensors.torch import load_file, save_file
 
 from finevq.datasets.sources import find_sources
 from finevq.datasets.synthesis import SynthesisConfig, synthesize
-from finevq.errors import ConfigError
 from finevq.inference.loading import NANO_FOLDER
 from finevq.model.finevq import FineVQ
 from finevq.model.presets import nano
 from finevq.settings import Settings
 from finevq.training.config import DataConfig, EncoderStageConfig, NanoTrainingConfig
-from finevq.training.nano import encoder_pass, encoder_sets
+from finevq.training.nano import encoder_sets
 from finevq.training.sources import taught_samples
 from finevq.vocabulary import DIMENSIONS
 
@@ -41,10 +38,6 @@ TINY = {
     "encoder_again.steps_per_round": 1,
     "encoder_again.batch_size": 4,
     "encoder_again.human_batch_size": 4,
-    "encoder_third.rounds": 1,
-    "encoder_third.steps_per_round": 1,
-    "encoder_third.batch_size": 4,
-    "encoder_third.human_batch_size": 4,
     "encoder_last.rounds": 1,
     "encoder_last.steps_per_round": 1,
     "encoder_last.batch_size": 4,
@@ -110,32 +103,6 @@ def test_the_image_encoder_learns_from_the_first_stills_alone(data: Path, tmp_pa
     assert len(sets.validation_clips) == len(held_back) > 0
 
 
-def test_a_pass_leaves_a_share_of_what_it_began_with(data: Path, tmp_path: Path):
-    recipe = NanoTrainingConfig(
-        data=DataConfig(
-            manifest=data / "clips", stills=(data / "stills",), cache=tmp_path / "f", workers=1
-        )
-    )
-    left = {}
-    for share in (0.0, 0.25, 1.0):
-        torch.manual_seed(0)
-        model = FineVQ(nano(vocabulary_size=300, context_token_id=0))
-        before = copy.deepcopy(model.image_encoder.state_dict())
-        stage = EncoderStageConfig(
-            rounds=1, steps_per_round=1, batch_size=4, learning_rate=0.1, earlier_share=share
-        )
-        sets = encoder_sets(model, recipe, stage, Settings())
-        encoder_pass(model, sets, stage, 0, tmp_path / f"{share}")
-        left[share] = model.image_encoder.state_dict()
-    for name, begun in before.items():
-        torch.testing.assert_close(left[1.0][name], begun)
-        mean = 0.75 * left[0.0][name] + 0.25 * begun
-        torch.testing.assert_close(left[0.25][name], mean, rtol=1e-4, atol=1e-5)
-    assert any((left[0.0][name] != begun).any() for name, begun in before.items())
-    with pytest.raises(ConfigError, match=r"earlier_share is 1\.5"):
-        encoder_pass(model, sets, replace(stage, earlier_share=1.5), 0, tmp_path / "x")
-
-
 def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tmp_path: Path):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
@@ -151,8 +118,7 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     assert code == 0, err
     metrics = json.loads((out / "metrics.json").read_text())
     history = {stage: len(rows) for stage, rows in metrics["history"].items()}
-    passes = ("encoder", "second encoder", "third encoder", "fourth encoder")
-    assert history == {**dict.fromkeys(passes, 1), "joint": 2}
+    assert history == {"encoder": 1, "second encoder": 1, "third encoder": 1, "joint": 2}
     assert set(metrics["test_clips"]["srcc_severity"]) <= set(DIMENSIONS)
     unseen, test = metrics["unseen_photographs"], metrics["test_photographs"]
     assert unseen["num_photographs"] > test["num_photographs"]

@@ -64,11 +64,6 @@ class EncoderStageConfig:
     weight_decay: float = 0.02
     dropout: float = 0.2
     average_decay: float = 0.99
-    keeps_last: bool = False
-    """The last round is kept, whatever validation says, for the best one."""
-    earlier_share: float = 0.0
-    """Share of the weights that the pass began with in those that it leaves, 0..1. Source: Wortsman
-    et al., Robust Fine-Tuning of Zero-Shot Models, CVPR 2022."""
 
 
 _LATER_PASS = partial(
@@ -198,25 +193,11 @@ class NanoTrainingConfig:
     encoder_again: EncoderStageConfig = field(default_factory=partial(_LATER_PASS, rounds=4))
     """The same again, with the opinions that a reader of the first pass has of every picture, so
     that photographs need not be shown so often. 0 rounds: without."""
-    encoder_third: EncoderStageConfig = field(
+    encoder_last: EncoderStageConfig = field(
         default_factory=partial(_LATER_PASS, rounds=9, max_stills=20000)
     )
     """And once more, the longest, from more pictures, with the opinions of the second pass's
     reader. 0 rounds: without."""
-    encoder_last: EncoderStageConfig = field(
-        default_factory=partial(
-            _LATER_PASS,
-            rounds=8,
-            max_stills=20000,
-            batch_size=36,
-            human_batch_size=4,
-            human_weight=0.2,
-            keeps_last=True,
-            earlier_share=0.5,
-        )
-    )
-    """With the opinions of the third pass's reader, and with few photographs, which are known by
-    heart by now: so its own head reads people worse, and does not choose. 0 rounds: without."""
     motion: MotionStageConfig = field(default_factory=MotionStageConfig)
     alignment: AlignmentStageConfig = field(default_factory=AlignmentStageConfig)
     joint: JointStageConfig = field(default_factory=JointStageConfig)

@@ -88,7 +88,7 @@ def train_encoder(
     seed: int,
     state: Path,
 ) -> list[dict[str, float]]:
-    """Train the encoder in place, and leave the running average of the best round, or the last.
+    """Train the encoder in place; what is left in it is the best round's running average.
 
     Args:
         encoder: With ImageNet weights.
@@ -159,7 +159,7 @@ def train_encoder(
         with lent(average, model):
             numbers = {"loss": float(np.mean(losses)), **_validate(model, sets, feed)}
         history.rows.append(numbers)
-        best.offer(average, number if config.keeps_last else numbers["selection"])
+        best.offer(average, numbers["selection"])
         shown = ", ".join(f"{name} {value:.3f}" for name, value in numbers.items())
         _log.info("encoder stage, round %d/%d: %s", number + 1, config.rounds, shown)
         progress.save(number + 1)

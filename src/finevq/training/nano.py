@@ -1,6 +1,6 @@
 """The recipe of nano, from labelled videos to a folder that `finevq assess --model` takes.
 
-Steps: tokenizer and fresh model, ImageNet start, four passes of the encoder stage, features of
+Steps: tokenizer and fresh model, ImageNet start, three passes of the encoder stage, features of
 the then frozen image encoder, motion stage, alignment stage, joint stage, head stage, temperatures
 on validation data, numbers on test data, export. Each step that takes long keeps what it has done,
 so a run that is killed goes on where it was.
@@ -325,8 +325,7 @@ def _teach_encoder(
     passes = (
         ("encoder", "encoder", config.encoder),
         ("second encoder", "encoder_again", config.encoder_again),
-        ("third encoder", "encoder_third", config.encoder_third),
-        ("fourth encoder", "encoder_last", config.encoder_last),
+        ("third encoder", "encoder_last", config.encoder_last),
     )
     histories: dict[str, list[dict[str, float]]] = {}
     for number, (title, name, stage) in enumerate(passes):
@@ -385,20 +384,13 @@ def encoder_pass(
         stage: The pass.
         seed: Of the pass.
         state: Beginning of the names of two files: the state, and the weights once finished.
-
-    Raises:
-        ConfigError: a share beyond 0..1.
     """
-    share = stage.earlier_share
-    if not 0.0 <= share <= 1.0:
-        raise ConfigError(f"earlier_share is {share}: a share of the weights lies in 0..1")
     encoder = frozen_encoder(model)
     finished = state.with_name(f"{state.name}_weights.pt")
     if finished.exists():
         saved = torch.load(finished, map_location="cpu", weights_only=True)
         encoder.load_state_dict(saved["weights"])
         return list(saved["history"])
-    begun_with = {name: weight.clone() for name, weight in encoder.state_dict().items()}
     history = train_encoder(
         encoder,
         model.config.image_encoder,
@@ -407,9 +399,6 @@ def encoder_pass(
         seed=seed,
         state=state.with_suffix(".pt"),
     )
-    with torch.no_grad():
-        for name, weight in encoder.named_parameters():
-            weight.lerp_(begun_with[name], share)
     torch.save({"weights": encoder.state_dict(), "history": history}, finished)
     return history
 

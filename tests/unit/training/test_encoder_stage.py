@@ -1,8 +1,6 @@
 """The encoder stage on a handful of made pictures: it learns, resumes, and leaves statistics."""
 
 import copy
-import itertools
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -114,25 +112,6 @@ def test_weights_learn_and_normalization_statistics_stay(sets, tmp_path):
     assert not torch.equal(before["stem.0.weight"], after["stem.0.weight"])
     assert len(history) == STAGE.rounds
     assert history[-1]["loss"] < history[0]["loss"]
-
-
-def test_the_last_round_is_kept_where_validation_does_not_choose(sets, tmp_path, monkeypatch):
-    left = {}
-    for trend in (1, -1):
-        for keeps_last in (False, True):
-            rounds = itertools.count(1)
-
-            def validated(*_, trend=trend, rounds=rounds):
-                return {"selection": float(trend * next(rounds))}
-
-            monkeypatch.setattr("finevq.training.encoder_stage._validate", validated)
-            stage = replace(STAGE, keeps_last=keeps_last)
-            encoder, _, _ = trained(sets, tmp_path / f"{trend}{keeps_last}.pt", stage)
-            left[trend, keeps_last] = encoder.state_dict()["stem.0.weight"]
-    last = left[1, False]  # the best round
-    assert torch.equal(last, left[1, True])
-    assert torch.equal(last, left[-1, True])
-    assert not torch.equal(last, left[-1, False])
 
 
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(sets, tmp_path, monkeypatch):
