@@ -32,6 +32,11 @@ PICTURE_DIMENSIONS: tuple[Dimension, ...] = tuple(
 )
 """The five that a single picture can tell of."""
 
+PICTURE_FAULT_DIMENSIONS: tuple[Dimension, ...] = tuple(
+    d for d in FAULT_DIMENSIONS if d in PICTURE_DIMENSIONS
+)
+"""The four that are both."""
+
 NO_FAULT = "none"
 """The answer of the which-questions when nothing is wrong."""
 

@@ -32,7 +32,7 @@ from finevq.datasets.synthetic import MANIFEST_NAME
 from finevq.datasets.whole_files import remove_torn, write_whole
 from finevq.datasets.worker_pool import open_pool
 from finevq.errors import DatasetError, FineVQError
-from finevq.vocabulary import FAULT_DIMENSIONS, Dimension
+from finevq.vocabulary import FAULT_DIMENSIONS, PICTURE_FAULT_DIMENSIONS, Dimension
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,6 @@ _JOURNAL_NAME = "progress.jsonl"
 _CARD_NAME = "card.json"
 _ENGINE_VERSION = 7
 """Raised whenever the same seed would give other clips or labels: runs must not be mixed."""
-_SPATIAL = tuple(d for d in FAULT_DIMENSIONS if d is not Dimension.TEMPORAL)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -255,7 +254,7 @@ def make_clip(
     """
     scene, copy = divmod(index, config.copies + 1)
     rng = np.random.default_rng([config.seed, scene])
-    dimensions = _SPATIAL if config.stills else FAULT_DIMENSIONS
+    dimensions = PICTURE_FAULT_DIMENSIONS if config.stills else FAULT_DIMENSIONS
     chain = draw_chain(rng, config.balance, dimensions)
     if config.copies:
         chain = without_margin(chain)

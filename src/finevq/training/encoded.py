@@ -27,6 +27,19 @@ class EncodedSet:
     def __len__(self) -> int:
         return len(self.samples)
 
+    def followed_by(self, more: "EncodedSet") -> "EncodedSet":
+        """Return these samples, and behind them more that are drawn from.
+
+        Args:
+            more: In as many variants as these.
+        """
+        return EncodedSet(
+            [*self.samples, *more.samples],
+            torch.cat([self.views, more.views]),
+            torch.cat([self.motion, more.motion]),
+            num_drawn=self.num_drawn + len(more),
+        )
+
     def part(self, rows: Sequence[int]) -> "EncodedSet":
         """Return some samples, as clips all of them."""
         chosen = list(rows)

@@ -30,10 +30,15 @@ from finevq.training.measures import srcc
 from finevq.training.samples import TrainingSample
 from finevq.training.state import Best, EpochState, History
 from finevq.training.stills import StillSet
-from finevq.vocabulary import ALL_ATTRIBUTES, FAULT_DIMENSIONS, PICTURE_DIMENSIONS, Dimension
+from finevq.vocabulary import (
+    ALL_ATTRIBUTES,
+    PICTURE_DIMENSIONS,
+    PICTURE_FAULT_DIMENSIONS,
+    Dimension,
+)
 
 _log = logging.getLogger(__name__)
-_SEVERITIES = (*(d for d in FAULT_DIMENSIONS if d is not Dimension.TEMPORAL), *ALL_ATTRIBUTES)
+_SEVERITIES = (*PICTURE_FAULT_DIMENSIONS, *ALL_ATTRIBUTES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -69,12 +69,7 @@ from finevq.training.sources import (
     without_held_out_sources,
 )
 from finevq.training.stills import StillSet
-from finevq.training.stills_as_clips import (
-    crops_as_frames,
-    joined,
-    with_clip_copies,
-    with_copies,
-)
+from finevq.training.stills_as_clips import crops_as_frames, joined, with_copies
 from finevq.vocabulary import ALL_ATTRIBUTES, DIMENSIONS, Dimension
 
 _log = logging.getLogger(__name__)
@@ -142,7 +137,8 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
     )
     learnt_from = with_copies(learnt_from, data.copies, seed=config.seed)
     if data.clip_copies:
-        learnt_from = with_clip_copies(learnt_from, encoded_rows(model, data.clip_copies))
+        # Drawn as rarely as stills: other clips teach what their labels do, but not their orders.
+        learnt_from = learnt_from.followed_by(encoded_rows(model, data.clip_copies))
     photographs = {split: part for (split, human), part in sets.items() if human}
     opinions = OpinionStage(model, learnt_from, photographs, config.opinion)
     if not is_kept:

@@ -35,7 +35,7 @@ from finevq.training.orders import CertainPairs
 from finevq.training.predictions import Predictions, answer_states, scores_of
 from finevq.training.samples import Split, TrainingSample
 from finevq.training.time_reading import TimeReader, severities_of_time
-from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, PICTURE_DIMENSIONS, Dimension
+from finevq.vocabulary import DIMENSIONS, PICTURE_FAULT_DIMENSIONS, Dimension
 
 _log = logging.getLogger(__name__)
 Photographs = Mapping[Split, EncodedSet]
@@ -171,7 +171,7 @@ def _ordered(clips: EncodedSet, config: OpinionStageConfig) -> OrderedViews:
     rows = [row for row, sample in enumerate(clips.samples) if sample.is_photographed]
     pairs = CertainPairs.among([clips.samples[row] for row in rows])
     # Nor is a reader of pictures asked for the order of what differs in time alone.
-    columns = [DIMENSIONS.index(name) for name in FAULT_DIMENSIONS if name in PICTURE_DIMENSIONS]
+    columns = [DIMENSIONS.index(name) for name in PICTURE_FAULT_DIMENSIONS]
     shown = pairs.dimensions[:, columns].any(dim=1)
     return OrderedViews(
         clips.views,

@@ -98,24 +98,6 @@ def with_copies(clips: EncodedSet, copies: EncodedStills | None, *, seed: int) -
     return _behind(clips, samples, copies.views[shown], lenders)
 
 
-def with_clip_copies(clips: EncodedSet, copies: EncodedSet) -> EncodedSet:
-    """Put clips beside further degraded copies of themselves behind all else.
-
-    They are drawn as rarely as stills: their labels teach little that other clips do not, but
-    the order of two that show the same frames is certain, for faults of time as well.
-
-    Args:
-        clips: What `with_copies` gave, of one split.
-        copies: Of the same split, in one variant as the clips.
-    """
-    return EncodedSet(
-        [*clips.samples, *copies.samples],
-        torch.cat([clips.views, copies.views]),
-        torch.cat([clips.motion, copies.motion]),
-        num_drawn=clips.num_drawn + len(copies),
-    )
-
-
 def _lenders(clips: EncodedSet) -> tuple[list[dict[str, float]], list[int], list[int]]:
     """Return the faults of time of each real clip, and the rows without and with such."""
     lent = range(len(clips) - clips.num_drawn)
@@ -132,12 +114,8 @@ def _behind(
     lenders: Sequence[int],
 ) -> EncodedSet:
     """Put stills (N, crops, views, 1, features) behind the clips, with the lenders' motion."""
-    return EncodedSet(
-        [*clips.samples, *samples],
-        torch.cat([clips.views, crops_as_frames(views, clips.views.shape[3])]),
-        torch.cat([clips.motion, clips.motion[list(lenders)]]),
-        num_drawn=clips.num_drawn + len(samples),
-    )
+    shown = crops_as_frames(views, clips.views.shape[3])
+    return clips.followed_by(EncodedSet(samples, shown, clips.motion[list(lenders)]))
 
 
 def _of_time(sample: TrainingSample) -> dict[str, float]:

@@ -9,7 +9,7 @@ import torch
 from finevq.datasets.degradations.labels import label_clip
 from finevq.training.encoded import EncodedSet
 from finevq.training.samples import TrainingSample
-from finevq.training.stills_as_clips import EncodedStills, joined, with_clip_copies, with_copies
+from finevq.training.stills_as_clips import EncodedStills, joined, with_copies
 from finevq.vocabulary import Dimension
 
 
@@ -102,7 +102,7 @@ def test_without_copies_nothing_changes(clips):
 def test_copies_of_clips_keep_their_own_motion_and_are_drawn_from_as_stills_are(clips, stills):
     both = joined(clips, stills, share_with_faults=0.0, seed=0)
     copies = EncodedSet(clips.samples, clips.views + 1, clips.motion + 7)
-    more = with_clip_copies(both, copies)
+    more = both.followed_by(copies)
     assert list(more.samples) == [*both.samples, *copies.samples]
     assert more.num_drawn == both.num_drawn + len(copies)
     assert torch.equal(more.motion[-2:], clips.motion + 7)
