@@ -29,6 +29,8 @@ class DataConfig:
     """Fold that no training and no selection sees."""
     validation_fold: int = 1
     """Fold that selects the epoch."""
+    people_select: bool = True
+    """False: that fold is learnt from like the others, and known faults alone select."""
     max_clips: int = 1_000_000
     """Use no more synthetic training clips than this (for trials)."""
     cache: Path = Path("runs/features")

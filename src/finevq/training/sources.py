@@ -100,7 +100,8 @@ def _fold_split(name: str, config: NanoTrainingConfig) -> Split:
     fold = fold_of(name, config.data.human_folds)
     if fold == config.data.test_fold:
         return "test"
-    return "validation" if fold == config.data.validation_fold else "train"
+    selects = config.data.people_select and fold == config.data.validation_fold
+    return "validation" if selects else "train"
 
 
 def _synthetic(clip: SyntheticClip) -> TrainingSample:

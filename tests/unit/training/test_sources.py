@@ -137,3 +137,17 @@ def _record(source: str, split: str) -> str:
         "chain": [],
     }
     return json.dumps(record) + "\n"
+
+
+def test_the_fold_that_selects_may_be_learnt_from_instead(tmp_path: Path):
+    (tmp_path / "images").mkdir()
+    names = [f"{number}.jpg" for number in range(40)]
+    for name in names:
+        (tmp_path / "images" / name).touch()
+    (tmp_path / "mos.csv").write_text("\n".join(["image,mos", *(f"{name},50" for name in names)]))
+    data = DataConfig(manifest=tmp_path, human=tmp_path, people_select=False)
+    splits = {sample.group: sample.split for sample in human_samples(NanoTrainingConfig(data=data))}
+    held_out = {name for name in names if fold_of(name, data.human_folds) == data.test_fold}
+    assert held_out
+    assert {name for name, split in splits.items() if split == "test"} == held_out
+    assert {name for name, split in splits.items() if split == "train"} == {*names} - held_out
