@@ -38,10 +38,14 @@ TINY = {
     "encoder_again.steps_per_round": 1,
     "encoder_again.batch_size": 4,
     "encoder_again.human_batch_size": 4,
-    "encoder_last.rounds": 1,
-    "encoder_last.steps_per_round": 1,
-    "encoder_last.batch_size": 4,
-    "encoder_last.human_batch_size": 4,
+    "encoder_long.rounds": 1,
+    "encoder_long.steps_per_round": 1,
+    "encoder_long.batch_size": 4,
+    "encoder_long.human_batch_size": 4,
+    "encoder_gentle.rounds": 1,
+    "encoder_gentle.steps_per_round": 1,
+    "encoder_gentle.batch_size": 4,
+    "encoder_gentle.human_batch_size": 4,
     "motion.epochs": 1,
     "alignment.epochs": 1,
     "joint.epochs": 2,
@@ -118,7 +122,13 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     assert code == 0, err
     metrics = json.loads((out / "metrics.json").read_text())
     history = {stage: len(rows) for stage, rows in metrics["history"].items()}
-    assert history == {"encoder": 1, "second encoder": 1, "third encoder": 1, "joint": 2}
+    assert history == {
+        "encoder": 1,
+        "second encoder": 1,
+        "third encoder": 1,
+        "fourth encoder": 1,
+        "joint": 2,
+    }
     assert set(metrics["test_clips"]["srcc_severity"]) <= set(DIMENSIONS)
     unseen, test = metrics["unseen_photographs"], metrics["test_photographs"]
     assert unseen["num_photographs"] > test["num_photographs"]
@@ -145,11 +155,13 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     assert code == 0, err
     assert (out / "model.safetensors").read_bytes() == weights
 
-    # Another run goes on from it: encoders stay, all behind them learns on.
+    # Another run goes on from it: encoders stay, all behind them learns on, people do not select.
     further = tmp_path / "further"
     changes += ["--set", f"start={out}", "--set", "joint.human_batch_size=0"]
     changes += ["--set", "start_share=0.5"]
-    code, _, err = finevq("train", "nano", "--config", recipe, "--output", further, *changes)
+    all_but_test = ["--set", "data.people_select=false"]
+    command = ["train", "nano", "--config", recipe, "--output", further, *changes, *all_but_test]
+    code, _, err = finevq(*command)
     assert code == 0, err
     before, after = (load_file(folder / "model.safetensors") for folder in (out, further))
     assert before.keys() == after.keys()
@@ -157,9 +169,13 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     # The reader of opinions is fitted anew, on features of the encoder as it was released.
     learnt = {"image_projectors", "motion_projector", "language_model", "score_head"}
     assert changed == learnt | {"opinion_reader"}
-    *learnt, mixed = json.loads((further / "metrics.json").read_text())["history"]["joint"]
+    numbers = json.loads((further / "metrics.json").read_text())
+    *learnt, mixed = numbers["history"]["joint"]
     assert len(learnt) == 2
     assert mixed["kept"] == 1.0
+    assert "human" not in mixed
+    assert set(numbers["data"]["photographs"]) == {"train", "test"}
+    assert numbers["unseen_photographs"]["num_photographs"] == test["num_photographs"]
     card = (further / "README.md").read_text()
     assert "went on from an earlier nano" in card
     assert "a share of 50 % of these." in card

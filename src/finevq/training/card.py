@@ -30,7 +30,8 @@ dimensions on a CPU.
 | degraded clips | {{ clips.train }} | {{ clips.validation }} | {{ clips.test }} | \
 synthetic: fault, severity and score follow from what was done to the clip |
 {% if photographs -%}
-| photographs | {{ photographs.train }} | {{ photographs.validation }} | {{ photographs.test }} | \
+| photographs | {{ photographs.train }} | {{ photographs.get("validation", 0) }} | \
+{{ photographs.test }} | \
 human: mean opinion of about 175 people a picture, overall only |
 {% endif %}
 {% if weights_of -%}

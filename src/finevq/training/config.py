@@ -195,11 +195,16 @@ class NanoTrainingConfig:
     encoder_again: EncoderStageConfig = field(default_factory=partial(_LATER_PASS, rounds=4))
     """The same again, with the opinions that a reader of the first pass has of every picture, so
     that photographs need not be shown so often. 0 rounds: without."""
-    encoder_last: EncoderStageConfig = field(
+    encoder_long: EncoderStageConfig = field(
         default_factory=partial(_LATER_PASS, rounds=9, max_stills=20000)
     )
     """And once more, the longest, from more pictures, with the opinions of the second pass's
     reader. 0 rounds: without."""
+    encoder_gentle: EncoderStageConfig = field(
+        default_factory=partial(_LATER_PASS, rounds=5, max_stills=20000, learning_rate=1e-4)
+    )
+    """And a short one at half the rate, with the opinions of the third pass's reader. 0 rounds:
+    without."""
     motion: MotionStageConfig = field(default_factory=MotionStageConfig)
     alignment: AlignmentStageConfig = field(default_factory=AlignmentStageConfig)
     joint: JointStageConfig = field(default_factory=JointStageConfig)

@@ -1,6 +1,6 @@
 """The recipe of nano, from labelled videos to a folder that `finevq assess --model` takes.
 
-Steps: tokenizer and fresh model, ImageNet start, three passes of the encoder stage, features of
+Steps: tokenizer and fresh model, ImageNet start, four passes of the encoder stage, features of
 the then frozen image encoder, motion stage, alignment stage, joint stage, head stage, temperatures
 on validation data, numbers on test data, export. Each step that takes long keeps what it has done,
 so a run that is killed goes on where it was.
@@ -321,7 +321,8 @@ def _teach_encoder(
     passes = (
         ("encoder", "encoder", config.encoder),
         ("second encoder", "encoder_again", config.encoder_again),
-        ("third encoder", "encoder_last", config.encoder_last),
+        ("third encoder", "encoder_long", config.encoder_long),
+        ("fourth encoder", "encoder_gentle", config.encoder_gentle),
     )
     histories: dict[str, list[dict[str, float]]] = {}
     for number, (title, name, stage) in enumerate(passes):
