@@ -15,6 +15,7 @@ TARGET = Path(__file__).parent.parent / "src/finevq/model/nano"
 MAX_BYTES = 40 * 2**20
 FURTHER = ("README.md", "metrics.json", "SHA256SUMS")
 PATHS = ("manifest", "copies", "human", "cache")
+SETS = ("stills", "clip_copies")
 
 
 def main(source: str) -> None:
@@ -43,7 +44,8 @@ def configuration(folder: Path) -> str:
         if values["data"].get(name):
             values["data"][name] = Path(values["data"][name]).name
     # Several sets have one name each: their folders'.
-    values["data"]["stills"] = [Path(path).parent.name for path in values["data"]["stills"]]
+    for name in SETS:
+        values["data"][name] = [Path(path).parent.name for path in values["data"][name]]
     if values["start"]:
         values["start"] = Path(values["start"]).name
     return json.dumps(values, indent=2) + "\n"
