@@ -70,9 +70,10 @@ points together{% endif %}. How much each has was chosen by validation data (dev
 People's opinions of {{ human.num_photographs }} photographs that nothing had seen when they were \
 judged: {{ people(human) }}.
 
-The image encoder has fitted the photographs that it learnt from, so the reader of opinions, which
-has {{ "%.0f"|format(100 * share) }} % of the overall score, learns most from others. Of all \
-{{ unseen.num_photographs }} photographs that the encoder never saw, each judged by a reader that
+The image encoder has fitted the photographs that it learnt from, so those that it never saw weigh
+more in the reader of opinions, which has {{ "%.0f"|format(100 * share) }} % of the overall score. \
+Of all {{ unseen.num_photographs }} photographs that the encoder never saw, each judged by a \
+reader that
 had learnt from the others: {{ people(unseen) }}.
 {% if taught %}
 {% if weights_of -%}

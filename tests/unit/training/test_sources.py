@@ -68,12 +68,7 @@ def test_sources_of_held_out_clips_are_not_learnt_from():
 
 @pytest.mark.parametrize("test_fold", [0, 3])
 def test_degraded_photographs_of_held_out_folds_teach_nothing(tmp_path: Path, test_fold: int):
-    names = [f"{number}.jpg" for number in range(40)]
-    (tmp_path / "images").mkdir()
-    for name in names:
-        (tmp_path / "images" / name).touch()
-    opinions = [f"{name},{50 + row}" for row, name in enumerate(names)]
-    (tmp_path / "mos.csv").write_text("\n".join(["image,mos", *opinions]))
+    names = _rated_images(tmp_path, 40)
     splits = {name: "test" if name in names[:4] else "train" for name in [*names, "wall.jpg"]}
     manifest = tmp_path / "manifest.jsonl"
     manifest.write_text("".join(_record(f"live/{name}", split) for name, split in splits.items()))
@@ -92,11 +87,7 @@ def test_degraded_photographs_of_held_out_folds_teach_nothing(tmp_path: Path, te
 
 
 def test_several_sets_are_one_and_what_is_held_out_is_left_out_of_each(tmp_path: Path):
-    (tmp_path / "images").mkdir()
-    names = [f"{number}.jpg" for number in range(10)]
-    for name in names:
-        (tmp_path / "images" / name).touch()
-    (tmp_path / "mos.csv").write_text("\n".join(["image,mos", *(f"{name},50" for name in names)]))
+    names = _rated_images(tmp_path, 10)
     manifests = []
     for folder in ("first", "second"):
         (tmp_path / folder).mkdir()
@@ -109,6 +100,27 @@ def test_several_sets_are_one_and_what_is_held_out_is_left_out_of_each(tmp_path:
     kept = [name for name in (*names, "wall.jpg") if name not in held_out]
     groups = [sample.group for sample in taught_samples(manifests, config)]
     assert groups == [f"{folder}/{name}" for folder in ("first", "second") for name in kept]
+
+
+def test_the_fold_that_selects_may_be_learnt_from_instead(tmp_path: Path):
+    names = _rated_images(tmp_path, 40)
+    data = DataConfig(manifest=tmp_path, human=tmp_path, people_select=False)
+    splits = {sample.group: sample.split for sample in human_samples(NanoTrainingConfig(data=data))}
+    held_out = {name for name in names if fold_of(name, data.human_folds) == data.test_fold}
+    assert held_out
+    assert {name for name, split in splits.items() if split == "test"} == held_out
+    assert {name for name, split in splits.items() if split == "train"} == {*names} - held_out
+
+
+def _rated_images(folder: Path, count: int) -> list[str]:
+    """Lay out images/ and mos.csv, and return the names: for what reads names alone."""
+    names = [f"{number}.jpg" for number in range(count)]
+    (folder / "images").mkdir()
+    for name in names:
+        (folder / "images" / name).touch()
+    opinions = [f"{name},{50 + row}" for row, name in enumerate(names)]
+    (folder / "mos.csv").write_text("\n".join(["image,mos", *opinions]))
+    return names
 
 
 def _record(source: str, split: str) -> str:
@@ -137,17 +149,3 @@ def _record(source: str, split: str) -> str:
         "chain": [],
     }
     return json.dumps(record) + "\n"
-
-
-def test_the_fold_that_selects_may_be_learnt_from_instead(tmp_path: Path):
-    (tmp_path / "images").mkdir()
-    names = [f"{number}.jpg" for number in range(40)]
-    for name in names:
-        (tmp_path / "images" / name).touch()
-    (tmp_path / "mos.csv").write_text("\n".join(["image,mos", *(f"{name},50" for name in names)]))
-    data = DataConfig(manifest=tmp_path, human=tmp_path, people_select=False)
-    splits = {sample.group: sample.split for sample in human_samples(NanoTrainingConfig(data=data))}
-    held_out = {name for name in names if fold_of(name, data.human_folds) == data.test_fold}
-    assert held_out
-    assert {name for name, split in splits.items() if split == "test"} == held_out
-    assert {name for name, split in splits.items() if split == "train"} == {*names} - held_out
