@@ -38,7 +38,7 @@ from finevq.training.config import DataConfig, EncoderStageConfig, NanoTrainingC
 from finevq.training.features import FeatureStore
 from finevq.training.freed_memory import keep_freed_memory
 from finevq.training.measures import agreement, srcc
-from finevq.training.nano import encoder_pass, encoder_sets
+from finevq.training.nano import encoder_pass, encoder_sets, finished_encoder_pass
 from finevq.training.nano_data import frozen_encoder, still_set
 from finevq.training.opinions import OpinionReader, RatedViews, overall_of
 from finevq.training.pretrained import load_imagenet_weights
@@ -157,6 +157,9 @@ def _trained(
     state.mkdir(exist_ok=True)
     model = _fresh()
     torch.manual_seed(config.seed)
+    history = finished_encoder_pass(model, state / "encoder")
+    if history is not None:
+        return model, history
     sets = replace(
         encoder_sets(model, config, config.encoder, Settings()), validation_photographs=None
     )

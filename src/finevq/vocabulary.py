@@ -88,6 +88,9 @@ ALL_ATTRIBUTES: tuple[str, ...] = tuple(name for names in ATTRIBUTES.values() fo
 NAMES: tuple[str, ...] = (*DIMENSIONS, *ALL_ATTRIBUTES)
 """Everything that questions ask about."""
 
+FAULT_NAMES: tuple[str, ...] = (*FAULT_DIMENSIONS, *ALL_ATTRIBUTES)
+"""What is there or not, and has a severity."""
+
 RELEASE_SPELLINGS: Mapping[str, str] = MappingProxyType(
     {
         "over dark": "underexposure",

@@ -166,9 +166,10 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     before, after = (load_file(folder / "model.safetensors") for folder in (out, further))
     assert before.keys() == after.keys()
     changed = {name.partition(".")[0] for name in before if not before[name].equal(after[name])}
-    # The reader of opinions is fitted anew, on features of the encoder as it was released.
+    # The reader of opinions is fitted anew, on features of the encoder as it was released; that of
+    # faults learns on.
     learnt = {"image_projectors", "motion_projector", "language_model", "score_head"}
-    assert changed == learnt | {"opinion_reader"}
+    assert changed == learnt | {"opinion_reader", "fault_reader"}
     numbers = json.loads((further / "metrics.json").read_text())
     *learnt, mixed = numbers["history"]["joint"]
     assert len(learnt) == 2

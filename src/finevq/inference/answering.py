@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from finevq.inference.engine import Engine, Prefix
 from finevq.prompts.prompter import Prompter
 from finevq.prompts.questions import Question
+from finevq.prompts.templates import NO, YES
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ def answer_closed(
 ) -> list[ClosedAnswer]:
     """Answer questions that have a list of allowed answers, all in one batch.
 
-    An answer's likelihood is the product over its tokens, given the question and the opening.
+    An answer's likelihood is the product over its tokens, given the question and the opening. Where
+    something is read directly of what a yes/no question is about, it has its share of the log-odds.
 
     Args:
         engine: The network.
@@ -59,6 +61,7 @@ def answer_closed(
         rows = slice(row, row + len(task.suffixes))
         row = rows.stop
         likelihoods = task.log_likelihoods(reading.logits[rows])
+        likelihoods = _joined(task.question, likelihoods, prefix)
         likelihoods = likelihoods / temperatures.get(task.question.family, 1.0)
         probabilities = np.exp(likelihoods - np.logaddexp.reduce(likelihoods))
         # The score stands at the last token of the opening, in every row of the task.
@@ -66,6 +69,23 @@ def answer_closed(
         values = map(float, probabilities)
         answers.append(ClosedAnswer(dict(zip(task.question.choices, values, strict=True)), score))
     return answers
+
+
+def with_odds(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return log-likelihoods (..., 2) of yes and no from the log-odds (...) of yes."""
+    no = np.logaddexp(0.0, log_odds)
+    return np.stack([log_odds - no, -no], axis=-1)
+
+
+def _joined(
+    question: Question, likelihoods: NDArray[np.float64], prefix: Prefix
+) -> NDArray[np.float64]:
+    """Return log-likelihoods of the choices, joined with what is read directly."""
+    subject = next(iter(question.subjects), "")
+    if question.choices != (YES, NO) or subject not in prefix.direct.log_odds:
+        return likelihoods
+    decoded = float(likelihoods[0] - likelihoods[1])
+    return with_odds(np.array(prefix.direct.log_odds[subject].joined_with(decoded)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,24 +3,48 @@
 A video is read once into a `Prefix`; every question is a short suffix on it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from finevq.video.inputs import Pixels
+from finevq.vocabulary import DIMENSIONS, FAULT_NAMES, Dimension
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
-    """What people would probably say overall, read without language."""
+class DirectReading:
+    """Something read straight from features, without language."""
 
-    score: float
-    """On the MOS scale."""
+    value: float
     share: float
-    """What it has of overall, 0..1; the score head has the rest."""
+    """What it has of the value in use, 0..1; score head or decoder have the rest."""
+
+    def joined_with(self, read: float) -> float:
+        """Return the value in use, given what else was read."""
+        return (1.0 - self.share) * read + self.share * self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """All that is read so of a video, by name; empty where a model has no such readers."""
+
+    scores: Mapping[Dimension, DirectReading] = field(default_factory=dict)
+    """On the MOS scale."""
+    log_odds: Mapping[str, DirectReading] = field(default_factory=dict)
+    """That a dimension is degraded, or an attribute there."""
+
+    @classmethod
+    def of(cls, values: Sequence[float], shares: Sequence[float]) -> "Direct":
+        """Name readings, which come in the order of `DIMENSIONS` and `FAULT_NAMES`."""
+        readings = [*map(DirectReading, map(float, values), map(float, shares))]
+        end = len(DIMENSIONS)
+        return cls(
+            dict(zip(DIMENSIONS, readings[:end], strict=True)),
+            dict(zip(FAULT_NAMES, readings[end:], strict=True)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +57,8 @@ class Prefix:
     """Tokens read."""
     named: Any = None
     """Visual tokens that questions show again, in the engine's own form; None without any."""
-    opinion: Opinion | None = None
-    """None where the model has no reader of it."""
+    direct: Direct = field(default_factory=Direct)
+    """What no language is needed for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The engine of exported models: ONNX Runtime on a CPU, no torch.
 
-Two graphs: `video_encoder.onnx` (pixels to embedded prefix, named tokens and people's probable
-opinion) and `decoder.onnx` (embedded prefix or token ids, with named tokens, past keys and values,
-to logits, scores and new keys and values).
+Two graphs: `video_encoder.onnx` (pixels to embedded prefix, named tokens and direct readings) and
+`decoder.onnx` (embedded prefix or token ids, with named tokens, past keys and values, to logits,
+scores and new keys and values).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,10 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from finevq.errors import CheckpointError
-from finevq.inference.engine import Opinion, Prefix, Reading
+from finevq.inference.engine import Direct, DirectReading, Prefix, Reading
 from finevq.model.folder import DECODER_FILE, VIDEO_ENCODER_FILE
 from finevq.video.inputs import Pixels
+from finevq.vocabulary import Dimension
 
 
 class OnnxEngine:
@@ -49,13 +50,16 @@ class OnnxEngine:
         read = dict(zip(self._outputs, map(np.asarray, values), strict=True))
         embeds, named = read["embeds"], read["named"]
         _, _, past = self._run(embeds, np.zeros((1, 0), np.int64), named, self._empty_past(1))
-        return Prefix(past, embeds.shape[1], named, self._opinion_of(read))
+        return Prefix(past, embeds.shape[1], named, self._direct_of(read))
 
-    def _opinion_of(self, read: Mapping[str, NDArray[Any]]) -> Opinion | None:
-        if "opinion" not in read:
-            return None
-        share = read["opinion_share"].item() if "opinion_share" in read else self._opinion_share
-        return Opinion(float(read["opinion"].item()), float(share))
+    def _direct_of(self, read: Mapping[str, NDArray[Any]]) -> Direct:
+        if "direct" in read:
+            return Direct.of(read["direct"][0].tolist(), read["direct_shares"][0].tolist())
+        if "opinion" in read:  # until version 12: of overall alone
+            share = read["opinion_share"].item() if "opinion_share" in read else self._opinion_share
+            overall = DirectReading(float(read["opinion"].item()), float(share))
+            return Direct(scores={Dimension.OVERALL: overall})
+        return Direct()
 
     def read_suffixes(
         self, prefix: Prefix, suffixes: Sequence[Sequence[int]], *, num_last: int = 1

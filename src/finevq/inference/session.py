@@ -15,7 +15,7 @@ import numpy as np
 from finevq.errors import ModelError, UnsupportedQuestionError
 from finevq.inference.answering import ClosedAnswer, answer_closed
 from finevq.inference.batching import assess_in_order
-from finevq.inference.engine import Engine, Opinion, Prefix
+from finevq.inference.engine import Direct, Engine, Prefix
 from finevq.inference.overall import lower_overall, moved_levels, with_needed_ratings
 from finevq.inference.population import Population
 from finevq.inference.thumbnails import encode_thumbnails
@@ -48,7 +48,6 @@ MAX_ANSWER_TOKENS = 256
 """Longest answer in a model's own words."""
 
 _EVEN_ODDS = 0.5
-_OVERALL = questions.rating(Dimension.OVERALL)
 
 
 class Session:
@@ -296,7 +295,7 @@ class Session:
             self._engine, self._prompter, prefix, needed, self._calibration.temperatures
         )
         joined = [
-            self._joined(question, answer.score, prefix.opinion)
+            self._joined(question, answer.score, prefix.direct)
             for question, answer in zip(needed, answers, strict=True)
         ]
         scores = np.array(joined)
@@ -307,16 +306,18 @@ class Session:
         ]
 
     @staticmethod
-    def _joined(question: Question, score: float, opinion: Opinion | None) -> float:
-        """Return what the head reads, joined with the opinion where overall is asked for."""
-        if opinion is None or question.dimension is not Dimension.OVERALL:
+    def _joined(question: Question, score: float, direct: Direct) -> float:
+        """Return what the head reads of a dimension, joined with what is read directly."""
+        if question.family is not Family.RATING or question.dimension is None:
             return score
-        return (1.0 - opinion.share) * score + opinion.share * opinion.score
+        reading = direct.scores.get(question.dimension)
+        return score if reading is None else reading.joined_with(score)
 
     def _in_use(self, question: Question, answer: ClosedAnswer, score: float) -> ClosedAnswer:
         """Return an answer with its final score, and levels that agree with it."""
         probabilities = answer.probabilities
-        if question == _OVERALL and self._has_scores:
+        is_moved = self._has_scores and score != answer.score
+        if question.family is Family.RATING and is_moved:
             read = np.array([list(probabilities.values())])
             points = np.array([score - answer.score])
             (moved,) = moved_levels(read, points, self._population.span).tolist()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DynamicCache
 
-from finevq.inference.engine import Opinion, Prefix, Reading
+from finevq.inference.engine import Direct, Prefix, Reading
 from finevq.model.finevq import FineVQ
 from finevq.video.inputs import Pixels
 
@@ -60,14 +60,12 @@ class TorchEngine:
         motion = self._motion_features(pixels)
         visual = model.project(features, motion)
         places, named = model.parts_of(visual)
-        opinions = model.opinions(features, motion)
+        read = model.direct_readings(features, motion)
         ids = torch.tensor([self._prefix_ids(places.shape[1])], device=self._device)
         cache = DynamicCache(config=model.language_model.config)
         model(model.embed(ids, visual), cache=cache, with_logits=False)
-        opinion = None
-        if opinions is not None:
-            opinion = Opinion(opinions.scores.item(), opinions.shares.item())
-        return Prefix(cache, ids.shape[1], named, opinion)
+        direct = Direct() if read is None else Direct.of(*(part[0].tolist() for part in read))
+        return Prefix(cache, ids.shape[1], named, direct)
 
     @torch.inference_mode()
     def read_suffixes(

@@ -154,8 +154,18 @@ class ModelConfig:
     opinion_familiarity: bool = False
     """That share shrinks where pictures are unlike the photographs that opinions were learnt from
     (nano since version 7)."""
+    fault_share: float = 0.0
+    """Share of the other five scores that is read straight from features (nano since version
+    13)."""
+    presence_share: float = 0.0
+    """Share of the log-odds of yes/no answers that is read so (nano since version 13)."""
     fault_fall: FaultFallConfig = FaultFallConfig()
     """How overall falls by the other scores (nano)."""
+
+    @property
+    def has_fault_reader(self) -> bool:
+        """Whether anything of faults is read straight from features."""
+        return bool(self.fault_share or self.presence_share)
 
     @property
     def num_motion_tokens(self) -> int:

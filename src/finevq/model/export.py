@@ -1,7 +1,7 @@
 """From a trained model to two ONNX graphs that run without torch.
 
 `video_encoder.onnx`: uint8 pixels -> embedded prefix (template and visual tokens), named tokens,
-and people's probable opinion where the model has a reader of it.
+and direct readings where the model has readers of such.
 `decoder.onnx`: embedded prefix and token ids, named tokens, past keys and values -> logits, scores,
 all keys and values.
 """
@@ -48,7 +48,7 @@ class VideoEncoderGraph(nn.Module):
         self._scales = [(images.mean, images.std), (motion.mean, motion.std)]
 
     def forward(self, *pixels: Tensor) -> tuple[Tensor, ...]:
-        """Return the prefix (1, P, D), the named tokens (1, N, D), any opinion and its share (1,).
+        """Return the prefix (1, P, D), named tokens (1, N, D), direct readings and shares (1, R).
 
         Args:
             pixels: The views (F, H, W, 3) and then motion (M * T, H, W, 3), uint8.
@@ -63,8 +63,8 @@ class VideoEncoderGraph(nn.Module):
         visual, named = self.model.parts_of(self.model.project(features, motion_features))
         text = self.model.language_model.get_input_embeddings()(self.prefix_ids)
         prefix = torch.cat([text, visual], dim=1).index_select(1, self.order)
-        opinions = self.model.opinions(features, motion_features)
-        return (prefix, named) if opinions is None else (prefix, named, *opinions)
+        direct = self.model.direct_readings(features, motion_features)
+        return (prefix, named) if direct is None else (prefix, named, *direct)
 
     prefix_ids: Tensor
     order: Tensor
@@ -141,13 +141,14 @@ def export_onnx(
     side = video.motion_size
     motion = torch.zeros(video.num_bursts * video.burst_frames, side, side, 3, dtype=torch.uint8)
     names = [*(f"view_{index}" for index in range(len(views))), "motion"]
-    opinion = ["opinion", "opinion_share"] if config.opinion_share else []
+    has_direct = config.opinion_share or config.has_fault_reader
+    direct = ["direct", "direct_shares"] if has_direct else []
     _export(
         VideoEncoderGraph(model, prefix_ids),
         (*views, motion),
         folder / VIDEO_ENCODER_FILE,
         inputs=names,
-        outputs=["embeds", "named", *opinion],
+        outputs=["embeds", "named", *direct],
         dynamic={},
         weights=weights,
     )

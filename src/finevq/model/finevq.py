@@ -13,10 +13,12 @@ from transformers import Cache
 
 from finevq.errors import ModelError
 from finevq.model.config import ModelConfig
+from finevq.model.direct_readings import NUM_READINGS, DirectReadings
+from finevq.model.fault_reader import FaultReader
 from finevq.model.image_encoder import build_image_encoder
 from finevq.model.language_model import build_language_model
 from finevq.model.motion_encoder import MotionEncoder
-from finevq.model.opinion_reader import OpinionReader, Opinions
+from finevq.model.opinion_reader import OpinionReader
 from finevq.model.projectors import NamedProjector, build_projector
 from finevq.model.score_head import ScoreHead
 
@@ -112,6 +114,13 @@ class FineVQ(nn.Module):
                 seen * num_views,
                 config.motion_encoder.feature_width if config.num_motion_tokens else 0,
                 has_familiarity=config.opinion_familiarity,
+            )
+        if config.has_fault_reader:
+            self.fault_reader = FaultReader(
+                seen * num_views,
+                config.motion_encoder.feature_width if config.num_motion_tokens else 0,
+                colors=num_colors * num_views,
+                hidden_colors=_COLOR_HIDDEN,
             )
 
     @property
@@ -226,25 +235,42 @@ class FineVQ(nn.Module):
         tokens: Tensor = self.named_projector(means, colors, motion_features)
         return tokens
 
-    def opinions(
+    def direct_readings(
         self, image_features: Sequence[Tensor], motion_features: Tensor | None
-    ) -> Opinions | None:
-        """Return what people would probably say of videos, read without any language.
+    ) -> DirectReadings | None:
+        """Return what is read of videos without any language.
 
         Args:
             image_features: For each view (B, F, tokens, features).
             motion_features: (B, M, features); None for a model without a motion branch.
 
         Returns:
-            Of B videos; None where the model has no such reader. The share is
-            `config.opinion_share` of what looks like photographs, less of all else.
+            Of B videos; None where the model has no such readers. The fault reader has
+            `config.fault_share` of five scores and `config.presence_share` of what is there; the
+            reader of opinions has `config.opinion_share` of overall where it looks like
+            photographs, less of all else.
         """
-        if not self.config.opinion_share:
+        config = self.config
+        if not config.opinion_share and not config.has_fault_reader:
             return None
-        means, _ = self.mean_features(image_features)
-        scores = self._on_scale(self.opinion_reader(means, motion_features))
-        shares = self.config.opinion_share * self.opinion_reader.familiarity(means)
-        return Opinions(scores, shares)
+        means, colors = self.mean_features(image_features)
+        nothing = means.new_zeros(len(means), NUM_READINGS)
+        readings = DirectReadings(nothing, nothing)
+        if config.has_fault_reader:
+            raw, log_odds = self.fault_reader(means, colors, motion_features)
+            scores, overall = self._on_scale(raw), nothing[:, :1]  # none of its scores, and last
+            shares = (
+                torch.full_like(scores, config.fault_share),
+                overall,
+                torch.full_like(log_odds, config.presence_share),
+            )
+            values = torch.cat([scores, overall, log_odds], dim=1)
+            readings = DirectReadings(values, torch.cat(shares, dim=1))
+        opinion, share = nothing[:, 0], nothing[:, 0]
+        if config.opinion_share:
+            opinion = self._on_scale(self.opinion_reader(means, motion_features))
+            share = config.opinion_share * self.opinion_reader.familiarity(means)
+        return readings.with_overall(opinion, share)
 
     def mean_features(self, image_features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Return the means over frames of all views, read together.

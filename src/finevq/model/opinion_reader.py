@@ -7,8 +7,6 @@ of time: how bad these are is read from motion, and lowers what the pictures pro
 tell anything of drawings: where pictures are unlike photographs, the reading has less of a share.
 """
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
@@ -18,24 +16,6 @@ FARTHEST = 6.0
 """Standard deviations; a feature beyond counts as so far, or ruined clips would leave the scale."""
 _SURE = 20.0
 """A logit that means yes, without any doubt that half precision could tell."""
-
-
-class Opinions(NamedTuple):
-    """What people would probably say of some videos overall."""
-
-    scores: Tensor
-    """(B,), on the scale of the score head."""
-    shares: Tensor
-    """(B,), 0..1: what they have of overall; the head has the rest."""
-
-    def of(self, rows: Tensor) -> "Opinions":
-        """Return those of some videos, in the order of their rows."""
-        return Opinions(self.scores[rows], self.shares[rows])
-
-    def joined_with(self, read: Tensor) -> Tensor:
-        """Return overall scores (B,) from what the head reads (B,), of its type."""
-        scores, shares = self.scores.to(read.dtype), self.shares.to(read.dtype)
-        return (1.0 - shares) * read + shares * scores
 
 
 class OpinionReader(nn.Module):

@@ -57,6 +57,8 @@ def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> 
         num_named_tokens=len(NAMES),
         opinion_share=0.7,
         opinion_familiarity=True,
+        fault_share=0.25,
+        presence_share=0.5,
         fault_fall=FaultFallConfig(halving=42.0),
     )
 

@@ -232,7 +232,7 @@ def _start_folder(config: AblationConfig, output: Path, seed: int) -> str:
         model = start.model
         if config.has_fresh_parts:
             _refresh(model, seed)
-            _without_opinions(model)
+            _without_direct_readers(model)
         _resize(model, config)
         save_model(model, folder)
         start.tokenizer.save(str(folder / TOKENIZER_FILE))
@@ -240,11 +240,12 @@ def _start_folder(config: AblationConfig, output: Path, seed: int) -> str:
     return str(folder)
 
 
-def _without_opinions(model: FineVQ) -> None:
-    """Leave out the reader of opinions: no row is to know scores that it was not taught."""
-    if model.config.opinion_share:
-        del model.opinion_reader
-        model.config = replace(model.config, opinion_share=0.0)
+def _without_direct_readers(model: FineVQ) -> None:
+    """Leave out what reads features directly: no row is to know scores that it was not taught."""
+    for name in ("opinion_reader", "fault_reader"):
+        if hasattr(model, name):
+            delattr(model, name)
+    model.config = replace(model.config, opinion_share=0.0, fault_share=0.0, presence_share=0.0)
 
 
 def _refresh(model: FineVQ, seed: int) -> None:

@@ -28,12 +28,12 @@ from finevq.training.lessons import share_who_see
 from finevq.training.losses import known_fault_loss, opinion_loss, order_loss
 from finevq.training.measures import srcc
 from finevq.training.orders import CertainPairs
-from finevq.training.samples import TrainingSample
 from finevq.training.state import EpochState
 from finevq.vocabulary import (
     ALL_ATTRIBUTES,
     DIMENSIONS,
     FAULT_DIMENSIONS,
+    FAULT_NAMES,
     NAMES,
     PICTURE_DIMENSIONS,
     Dimension,
@@ -41,8 +41,6 @@ from finevq.vocabulary import (
 )
 
 _log = logging.getLogger(__name__)
-_FAULTS: tuple[str, ...] = (*FAULT_DIMENSIONS, *ALL_ATTRIBUTES)
-"""What has a severity, and is there or not."""
 _FAULT_DIMENSIONS: tuple[Dimension, ...] = (
     *FAULT_DIMENSIONS,
     *map(dimension_of, ALL_ATTRIBUTES),
@@ -149,7 +147,7 @@ class _Readers(nn.Module):
             summary, self.of_summary.weight * self.mask, self.of_summary.bias
         )
         read = self.of_named(named) + self.of_names  # (B, names, 3)
-        faults = [NAMES.index(name) for name in _FAULTS]
+        faults = [NAMES.index(name) for name in FAULT_NAMES]
         own = [read[:, : len(DIMENSIONS), 0], read[:, faults, 1], read[:, faults, 2]]
         return self.of_means(means), summarised, torch.cat(own, dim=1)
 
@@ -182,18 +180,14 @@ def _clip_loss(
 ) -> Tensor:
     samples = [data.samples[row] for row in rows]
     mos = torch.tensor([[sample.mos[name] for name in DIMENSIONS] for sample in samples])
-    scores, severities, presences = read.split([len(DIMENSIONS), len(_FAULTS), len(_FAULTS)], dim=1)
-    known = torch.tensor([_known_severities(sample) for sample in samples])
+    scores, severities, presences = read.split(
+        [len(DIMENSIONS), len(FAULT_NAMES), len(FAULT_NAMES)], dim=1
+    )
+    known = torch.tensor([sample.severities_of_faults for sample in samples])
     beliefs = torch.tensor([[share_who_see(value) for value in row] for row in known.tolist()])
     presence = functional.binary_cross_entropy_with_logits(presences, beliefs)
     faults = known_fault_loss(50.0 + 13.0 * scores, mos, severities, known)
     return faults + presence_weight * presence
-
-
-def _known_severities(sample: TrainingSample) -> list[float]:
-    known: dict[str, float] = {**(sample.severities or {})}
-    known |= {str(name): value for name, value in (sample.dimension_severities or {}).items()}
-    return [known.get(name, 0.0) for name in _FAULTS]
 
 
 def _overall_loss(read: Tensor, data: EncodedSet, rows: Sequence[int]) -> Tensor:

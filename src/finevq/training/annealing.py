@@ -5,12 +5,17 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from finevq.training.config import AlignmentStageConfig, HeadStageConfig, MotionStageConfig
+from finevq.training.config import (
+    AlignmentStageConfig,
+    FaultStageConfig,
+    HeadStageConfig,
+    MotionStageConfig,
+)
 
 
 def annealed(
     parameters: Iterable[nn.Parameter],
-    config: AlignmentStageConfig | HeadStageConfig | MotionStageConfig,
+    config: AlignmentStageConfig | FaultStageConfig | HeadStageConfig | MotionStageConfig,
     num_samples: int,
     *,
     warm_up: float,

@@ -20,8 +20,8 @@ _TEMPLATE = """\
 # nano, version {{ config.version }}
 
 A small model of the FineVQ architecture (image encoder on 8 sparse frames, SlowFast on short
-bursts, projectors, decoder, score head, a linear reader of opinions) that rates videos in six
-dimensions on a CPU.
+bursts, projectors, decoder, score head, two readers of what the encoders see) that rates videos in
+six dimensions on a CPU.
 
 ## What it learnt from
 
@@ -64,6 +64,12 @@ has the rest{% if fall.halving %}. Then what the other dimensions lack to \
 {{ "%.0f"|format(fall.below) }} takes a share of what overall has above \
 {{ "%.0f"|format(fall.ruined) }}: half of it where they lack {{ "%.0f"|format(fall.halving) }} \
 points together{% endif %}. How much each has was chosen by validation data (dev/LOG.md).
+{% endif %}
+{% if fault_share -%}
+The fault reader, which sees the encoders' features themselves, has \
+{{ "%.0f"|format(100 * fault_share) }} % of the other five scores and \
+{{ "%.0f"|format(100 * presence_share) }} % of the log-odds of yes/no answers; head and decoder \
+have the rest.
 {% endif %}
 ## What it reached on test data
 {% if human %}
@@ -193,6 +199,8 @@ def write_card(
         taught=metrics.get("taught_by_test"),
         lite=model.image_encoder.kind.removeprefix("efficientnet_lite"),
         share=model.opinion_share,
+        fault_share=model.fault_share,
+        presence_share=model.presence_share,
         fall=model.fault_fall,
         weights_of=metrics.get("weights_of"),
         source_tables=_source_tables,

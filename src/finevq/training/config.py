@@ -88,6 +88,25 @@ class MotionStageConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FaultStageConfig:
+    """Beside all others: the fault reader learns from mean features, alone."""
+
+    epochs: int = 25
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.1
+    correlation_weight: float = 0.5
+    severity_weight: float = 3.0
+    """Of the error of severities, which are read for it alone."""
+    presence_weight: float = 1.0
+    """Of the cross-entropy of what is there."""
+    num_pairs: int = 64
+    """Pairs of a step whose order is certain."""
+    rank_weight: float = 0.5
+    """Of that order."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AlignmentStageConfig:
     """The third stage: projectors learn, under a linear reader, what the tokens should say."""
 
@@ -206,6 +225,7 @@ class NanoTrainingConfig:
     """And a short one at half the rate, with the opinions of the third pass's reader. 0 rounds:
     without."""
     motion: MotionStageConfig = field(default_factory=MotionStageConfig)
+    faults: FaultStageConfig = field(default_factory=FaultStageConfig)
     alignment: AlignmentStageConfig = field(default_factory=AlignmentStageConfig)
     joint: JointStageConfig = field(default_factory=JointStageConfig)
     head: HeadStageConfig = field(default_factory=HeadStageConfig)

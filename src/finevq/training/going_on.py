@@ -100,7 +100,9 @@ def take_over(model: FineVQ, folder: Path) -> Earlier:
     }
     # These came later and begin by adding nothing to ratings, or are fitted anew. With anything
     # else fresh, the earlier model would say nothing but noise, and this one would learn that.
-    may_be_new = nn.ModuleList([model.color_projector, model.named_projector, model.opinion_reader])
+    may_be_new = nn.ModuleList(
+        [model.color_projector, model.named_projector, model.opinion_reader, model.fault_reader]
+    )
     added = set(may_be_new.parameters())
     new = {name: weight for name, weight in model.named_parameters() if name not in shared}
     lacking = sorted(name for name, weight in new.items() if weight not in added)

@@ -31,6 +31,7 @@ from finevq.training.alignment_stage import train_alignment
 from finevq.training.config import EncoderStageConfig, NanoTrainingConfig
 from finevq.training.encoded import EncodedSet, standardization_of
 from finevq.training.encoder_stage import StillSets, train_encoder
+from finevq.training.fault_stage import train_fault_reader
 from finevq.training.features import FeatureStore
 from finevq.training.freed_memory import keep_freed_memory
 from finevq.training.going_on import (
@@ -210,6 +211,8 @@ def _teach_behind_encoders(
         The joint stage's validation numbers.
     """
     opinions.fit(("train",))
+    faults = output / "state" / "faults.pt"
+    train_fault_reader(model, clips, config.faults, seed=config.seed, state=faults)
     history = _teach_reading(model, prompter, clips, sets, config, output, earlier)
     if earlier is not None and config.start_share:
         mix_with_earlier(model, earlier, config.start_share)
@@ -328,14 +331,18 @@ def _teach_encoder(
     for number, (title, name, stage) in enumerate(passes):
         if number and not stage.rounds:
             continue
+        state = output / "state" / name
+        taken = finished_encoder_pass(model, state)
+        if taken is not None:
+            histories[title] = taken
+            continue
         sets = encoder_sets(model, config, stage, settings)
         if number:
             if sets.photographs is None:
                 break
             judged = _judged(model, sets.clips, sets.photographs.samples, config, settings)
             sets = replace(sets, clips=replace(sets.clips, samples=judged))
-        seed, state = config.seed + number, output / "state" / name
-        histories[title] = encoder_pass(model, sets, stage, seed, state)
+        histories[title] = encoder_pass(model, sets, stage, config.seed + number, state)
     return histories
 
 
@@ -370,10 +377,28 @@ def encoder_sets(
     )
 
 
+def finished_encoder_pass(model: FineVQ, state: Path) -> list[dict[str, float]] | None:
+    """Take what an earlier run came to, so that no picture need be read.
+
+    Args:
+        model: Its image encoder gets the weights.
+        state: As for `encoder_pass`.
+
+    Returns:
+        Validation numbers, round by round; None where the pass is not finished.
+    """
+    finished = _finished(state)
+    if not finished.exists():
+        return None
+    saved = torch.load(finished, map_location="cpu", weights_only=True)
+    frozen_encoder(model).load_state_dict(saved["weights"])
+    return list(saved["history"])
+
+
 def encoder_pass(
     model: FineVQ, sets: StillSets, stage: EncoderStageConfig, seed: int, state: Path
 ) -> list[dict[str, float]]:
-    """Train the image encoder, or take what an earlier run came to.
+    """Train the image encoder.
 
     Args:
         model: Its image encoder is trained.
@@ -381,13 +406,11 @@ def encoder_pass(
         stage: The pass.
         seed: Of the pass.
         state: Beginning of the names of two files: the state, and the weights once finished.
+
+    Returns:
+        Validation numbers, round by round.
     """
     encoder = frozen_encoder(model)
-    finished = state.with_name(f"{state.name}_weights.pt")
-    if finished.exists():
-        saved = torch.load(finished, map_location="cpu", weights_only=True)
-        encoder.load_state_dict(saved["weights"])
-        return list(saved["history"])
     history = train_encoder(
         encoder,
         model.config.image_encoder,
@@ -396,8 +419,12 @@ def encoder_pass(
         seed=seed,
         state=state.with_suffix(".pt"),
     )
-    torch.save({"weights": encoder.state_dict(), "history": history}, finished)
+    torch.save({"weights": encoder.state_dict(), "history": history}, _finished(state))
     return history
+
+
+def _finished(state: Path) -> Path:
+    return state.with_name(f"{state.name}_weights.pt")
 
 
 def _judged(
@@ -446,6 +473,9 @@ def _fit_standardization(model: FineVQ, training: Sequence[EncodedSet], kept: Se
         (named.colors, colors),
         (named.motion, motion),
         (model.motion_projector, motion),
+        (model.fault_reader.images, pictures),
+        (model.fault_reader.colors, colors),
+        (model.fault_reader.motion, motion),
     ):
         fit(projector, features)
 

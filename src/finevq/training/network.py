@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from finevq.model.config import ModelConfig
+from finevq.model.direct_readings import DirectReadings
 from finevq.model.finevq import FineVQ
-from finevq.model.opinion_reader import Opinions
 from finevq.training.dataset import InstructionBatch, image_inputs, motion_inputs
 from finevq.training.feature_memory import FeatureMemory, fingerprint
 from finevq.training.parts import encoder_is_frozen
 from finevq.training.rows import Rows
-from finevq.vocabulary import Dimension
+from finevq.vocabulary import DIMENSIONS
 
 _F = TypeVar("_F")
 """Features of a video, as one encoder gives them."""
@@ -90,7 +90,7 @@ class TrainingNetwork(nn.Module):
         losses, hits = self._token_losses(out.hidden, rows)
         scores = out.hidden.new_zeros(len(rows.scores), dtype=torch.float32)
         if model.config.has_score_head:
-            scores = self._scores(out.hidden, rows, model.opinions(images, motion))
+            scores = self._scores(out.hidden, rows, model.direct_readings(images, motion))
         return Answers(losses, hits, scores)
 
     def features(self, batch: InstructionBatch) -> tuple[list[Tensor], Tensor | None]:
@@ -166,17 +166,17 @@ class TrainingNetwork(nn.Module):
         losses = functional.cross_entropy(logits, targets, reduction="none")
         return losses, logits.detach().argmax(dim=1) == targets
 
-    def _scores(self, hidden: Tensor, rows: Rows, opinions: Opinions | None) -> Tensor:
+    def _scores(self, hidden: Tensor, rows: Rows, direct: DirectReadings | None) -> Tensor:
         head = self.model.config.score_head
         places = rows.score_places
         if not len(places):
             nothing = self.model.score(hidden[:1, -1]).float() * 0.0
             return nothing[:0] + nothing.sum()
         scores = self.model.score(hidden[places[:, 0], places[:, 1]]).float()
-        if opinions is not None:
-            overall = [dimension is Dimension.OVERALL for dimension in rows.score_dimensions]
-            joined = opinions.of(places[:, 0]).joined_with(scores)
-            scores = torch.where(torch.tensor(overall, device=scores.device), joined, scores)
+        if direct is not None:
+            columns = [DIMENSIONS.index(dimension) for dimension in rows.score_dimensions]
+            of_dimensions = torch.tensor(columns, device=scores.device)
+            scores = direct.of(places[:, 0]).joined_with(scores, of_dimensions)
         return (scores - head.low) / (head.high - head.low)
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from finevq.inference.overall import with_needed_ratings
+from finevq.model.direct_readings import DirectReadings
 from finevq.model.finevq import FineVQ
-from finevq.model.opinion_reader import Opinions
 from finevq.prompts import questions
 from finevq.prompts.prompter import NanoPrompter
 from finevq.training.config import OpinionStageConfig
@@ -32,7 +32,12 @@ from finevq.training.opinions import (
     overall_of,
 )
 from finevq.training.orders import CertainPairs
-from finevq.training.predictions import Predictions, answer_states, scores_of
+from finevq.training.predictions import (
+    Predictions,
+    answer_states,
+    direct_readings_of,
+    scores_of,
+)
 from finevq.training.samples import Split, TrainingSample
 from finevq.training.time_reading import TimeReader, severities_of_time
 from finevq.vocabulary import DIMENSIONS, PICTURE_FAULT_DIMENSIONS, Dimension
@@ -135,8 +140,10 @@ class OpinionStage:
         means = np.concatenate([mean_features(part.views, 0) for part in parts])
         familiar = model.opinion_reader.familiarity(torch.from_numpy(means).float())
         lowered = self._lowered_by_time(torch.from_numpy(opinions), motion)
-        shown = Opinions(lowered, model.config.opinion_share * familiar)
-        scores = scores_of(model, needed, read, shown)
+        own = [direct_readings_of(model, part) for part in parts]
+        readings = DirectReadings(*map(torch.cat, zip(*own, strict=True)))
+        direct = readings.with_overall(lowered, model.config.opinion_share * familiar)
+        scores = scores_of(model, needed, read, direct)
         moved = scores - read.double().numpy()
         return Predictions(tuple(asked), scores[:, : len(asked)], {}, moved[:, : len(asked)])
 

@@ -144,6 +144,8 @@ def _fit_motion_branch(model: FineVQ, config: StageConfig) -> None:
                 model.named_projector.forget_motion()
             if model.config.opinion_share:
                 model.opinion_reader.forget_motion()
+            if model.config.has_fault_reader:
+                model.fault_reader.forget_motion()
         model.config = replace(model.config, video=replace(video, motion="none"))
     elif config.inputs.motion == "sparse_frames":
         _add_motion_branch(model, config)

@@ -12,16 +12,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from finevq.inference.answering import with_odds
 from finevq.inference.overall import lower_overall, moved_levels, with_needed_ratings
 from finevq.inference.population import Population
+from finevq.model.direct_readings import DirectReadings
 from finevq.model.finevq import FineVQ
-from finevq.model.opinion_reader import Opinions
 from finevq.prompts.prompter import NanoPrompter
 from finevq.prompts.questions import Family, Question
+from finevq.prompts.templates import NO, YES
 from finevq.training.batches import pack
 from finevq.training.encoded import EncodedSet
 from finevq.training.lessons import Lesson
-from finevq.vocabulary import Dimension
+from finevq.vocabulary import DIMENSIONS, FAULT_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +89,15 @@ def predict(
     needed = with_needed_ratings(questions, model.config.fault_fall)
     scores, moved = [], []
     likelihoods = {question: list[NDArray[np.float64]]() for question in questions}
-    for states, opinions in _answers(model, prompter, data, needed, batch_size):
+    for states, direct in _answers(model, prompter, data, needed, batch_size):
         read = model.score(states)
-        scored = scores_of(model, needed, read, opinions)
+        scored = scores_of(model, needed, read, direct)
         scores.append(scored[:, : len(questions)])
         moved.append((scored - read.double().numpy())[:, : len(questions)])
         logits = model.logits(states).double().log_softmax(-1)
         for index, question in enumerate(questions):
-            likelihoods[question].append(logits[:, index, choice_ids[index]].numpy())
+            decoded = logits[:, index, choice_ids[index]]
+            likelihoods[question].append(_joined_beliefs(question, decoded, direct).numpy())
     return Predictions(
         tuple(questions),
         np.concatenate(scores),
@@ -104,7 +107,7 @@ def predict(
 
 
 def scores_of(
-    model: FineVQ, questions: Sequence[Question], read: Tensor, opinions: Opinions | None
+    model: FineVQ, questions: Sequence[Question], read: Tensor, direct: DirectReadings | None
 ) -> NDArray[np.float64]:
     """Return scores (N, Q) as in use.
 
@@ -112,16 +115,45 @@ def scores_of(
         model: Its configuration says how overall falls.
         questions: Q, from `with_needed_ratings`.
         read: (N, Q): what its score head reads before the answers.
-        opinions: Of the N samples; overall is joined with them.
+        direct: Of the N samples; ratings are joined with them.
     """
     joined = read.to(torch.float64, copy=True)
-    if opinions is not None:
+    if direct is not None:
         for column, question in enumerate(questions):
-            if question.dimension is Dimension.OVERALL:
-                joined[:, column] = opinions.joined_with(joined[:, column])
+            if question.family is Family.RATING and question.dimension is not None:
+                place = DIMENSIONS.index(question.dimension)
+                joined[:, column] = direct.joined_with(joined[:, column], place)
     scores: NDArray[np.float64] = joined.numpy()
     lower_overall(scores, questions, model.config.fault_fall)
     return scores
+
+
+def _joined_beliefs(question: Question, decoded: Tensor, direct: DirectReadings | None) -> Tensor:
+    """Return log-likelihoods (N, choices) in use, from what the decoder gives."""
+    subject = next(iter(question.subjects), "")
+    if direct is None or question.choices != (YES, NO) or subject not in FAULT_NAMES:
+        return decoded
+    place = len(DIMENSIONS) + FAULT_NAMES.index(subject)
+    joined = direct.joined_with(decoded[:, 0] - decoded[:, 1], place)
+    return torch.from_numpy(with_odds(joined.numpy()))
+
+
+@torch.no_grad()
+def direct_readings_of(model: FineVQ, data: EncodedSet, batch_size: int = 64) -> DirectReadings:
+    """Return what is read without language of all N samples.
+
+    Args:
+        model: In evaluation mode; has direct readers.
+        data: N samples.
+        batch_size: Samples at a time.
+    """
+    read = []
+    for start in range(0, len(data), batch_size):
+        rows = range(start, min(start + batch_size, len(data)))
+        readings = model.direct_readings(*data.take(rows, [0] * len(rows)))
+        assert readings is not None  # asked of such models alone
+        read.append(readings)
+    return DirectReadings(*map(torch.cat, zip(*read, strict=True)))
 
 
 @torch.no_grad()
@@ -147,8 +179,8 @@ def _answers(
     data: EncodedSet,
     questions: Sequence[Question],
     batch_size: int,
-) -> Iterator[tuple[Tensor, Opinions | None]]:
-    """Yield states (B, Q, D) and opinions of B samples, batch by batch, in order."""
+) -> Iterator[tuple[Tensor, DirectReadings | None]]:
+    """Yield states (B, Q, D) and direct readings of B samples, batch by batch, in order."""
     asked = [Lesson(question, question.choices[0], 0.0) for question in questions]
     for start in range(0, len(data), batch_size):
         rows = range(start, min(start + batch_size, len(data)))
@@ -162,4 +194,4 @@ def _answers(
             with_logits=False,
         )
         states = out.hidden[batch.score_rows, batch.score_positions]
-        yield states.view(len(rows), len(asked), -1), model.opinions(images, motion)
+        yield states.view(len(rows), len(asked), -1), model.direct_readings(images, motion)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from finevq.vocabulary import Dimension
+from finevq.vocabulary import FAULT_NAMES, Dimension
 
 Split = Literal["train", "validation", "test"]
 
@@ -34,6 +34,13 @@ class TrainingSample:
     is_photographed: bool = True
     """False for drawings and for what is shown without color: people's opinions are of photographs
     and tell nothing of these."""
+
+    @property
+    def severities_of_faults(self) -> list[float]:
+        """Severity, 0..1, of each of `vocabulary.FAULT_NAMES`; 0 where nobody knows."""
+        known: dict[str, float] = {**(self.severities or {})}
+        known |= {str(name): value for name, value in (self.dimension_severities or {}).items()}
+        return [known.get(name, 0.0) for name in FAULT_NAMES]
 
     @property
     def is_human(self) -> bool:

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from finevq.errors import CheckpointError
+from finevq.inference.engine import Direct
 from finevq.inference.onnx_engine import OnnxEngine
 from finevq.model.export import VideoEncoderGraph, export_onnx
 from finevq.model.finevq import FineVQ
@@ -19,7 +20,7 @@ from finevq.model.folder import DECODER_FILE, VIDEO_ENCODER_FILE, WEIGHTS_FILE
 from finevq.prompts import questions
 from finevq.prompts.prompter import NanoPrompter
 from finevq.video.inputs import Pixels
-from finevq.vocabulary import DIMENSIONS
+from finevq.vocabulary import DIMENSIONS, FAULT_NAMES, Dimension
 
 pytestmark = [
     pytest.mark.full,
@@ -66,12 +67,15 @@ def test_torch_and_onnx_agree_on_scores_and_answers(
     reading = engine.read_suffixes(read, suffixes)
 
     arrays = (*pixels.views, pixels.motion)
-    prefix, named, opinion, share = VideoEncoderGraph(
+    prefix, named, values, shares = VideoEncoderGraph(
         model, prompter.prefix_ids(model.config.num_visual_tokens)
     )(*map(torch.from_numpy, arrays))
-    assert read.opinion is not None
-    assert read.opinion.score == pytest.approx(float(opinion), abs=1e-2)
-    assert read.opinion.share == pytest.approx(float(share), abs=1e-4)
+    assert list(read.direct.scores) == list(DIMENSIONS)
+    assert list(read.direct.log_odds) == list(FAULT_NAMES)
+    readings = [*read.direct.scores.values(), *read.direct.log_odds.values()]
+    for place, direct in enumerate(readings):
+        assert direct.value == pytest.approx(float(values[0, place]), abs=1e-2)
+        assert direct.share == pytest.approx(float(shares[0, place]), abs=1e-4)
     for row, suffix in enumerate(suffixes):
         text = model.embed(torch.tensor([suffix]), named=named)
         out = model(torch.cat([prefix, text], dim=1))
@@ -120,27 +124,35 @@ def test_generation_is_reading_one_token_at_a_time(
         grown.append(token)
 
 
-def test_a_model_without_a_reader_of_opinions_gives_none(
+def test_a_model_without_direct_readers_reads_nothing_directly(
     model: FineVQ, prompter: NanoPrompter, tmp_path: Path
 ):
-    plain = FineVQ(replace(model.config, opinion_share=0.0)).eval()
+    plain = FineVQ(
+        replace(model.config, opinion_share=0.0, fault_share=0.0, presence_share=0.0)
+    ).eval()
     export_onnx(plain, prompter.prefix_ids(plain.config.num_visual_tokens), tmp_path)
-    assert OnnxEngine(tmp_path).read_video(_pixels(plain)).opinion is None
+    assert OnnxEngine(tmp_path).read_video(_pixels(plain)).direct == Direct()
 
 
 def test_a_graph_of_an_earlier_version_tells_no_share_and_gets_that_of_its_config(
     model: FineVQ, exported: Path, tmp_path: Path
 ):
-    graph = onnx.load(exported / VIDEO_ENCODER_FILE)
-    (share,) = (output for output in graph.graph.output if output.name == "opinion_share")
-    graph.graph.output.remove(share)
-    onnx.save(graph, tmp_path / VIDEO_ENCODER_FILE)
+    # Until version 12 graphs told an opinion of overall alone, in the first versions without share.
+    model_ = onnx.load(exported / VIDEO_ENCODER_FILE)
+    graph = model_.graph
+    for output in [output for output in graph.output if output.name.startswith("direct")]:
+        graph.output.remove(output)
+    place = onnx.numpy_helper.from_array(np.array([DIMENSIONS.index(Dimension.OVERALL)]), "place")
+    graph.initializer.append(place)
+    gathered = onnx.helper.make_node("Gather", ["direct", "place"], ["opinion"], axis=1)
+    graph.node.append(gathered)
+    graph.output.append(onnx.helper.make_tensor_value_info("opinion", onnx.TensorProto.FLOAT, None))
+    onnx.save(model_, tmp_path / VIDEO_ENCODER_FILE)
     shutil.copyfile(exported / DECODER_FILE, tmp_path / DECODER_FILE)
     pixels = _pixels(model)
-    now = OnnxEngine(exported).read_video(pixels).opinion
-    earlier = OnnxEngine(tmp_path, opinion_share=0.3).read_video(pixels).opinion
-    assert now is not None
-    assert earlier == replace(now, share=0.3)
+    now = OnnxEngine(exported).read_video(pixels).direct.scores[Dimension.OVERALL]
+    earlier = OnnxEngine(tmp_path, opinion_share=0.3).read_video(pixels).direct
+    assert earlier == Direct(scores={Dimension.OVERALL: replace(now, share=0.3)})
 
 
 def test_a_damaged_graph_is_a_checkpoint_error(exported: Path, tmp_path: Path):

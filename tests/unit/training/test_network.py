@@ -124,12 +124,13 @@ def test_parameters_get_a_gradient_even_where_nothing_is_learnt(prompter: NanoPr
             assert not parameter.grad.any()
 
 
-def test_overall_is_joined_with_opinions_as_in_use():
+def test_scores_are_joined_with_what_is_read_directly_as_in_use():
     model, prompter = tiny_model()
     model.eval().requires_grad_(False)
     for last in (model.score_head.fc2, model.opinion_reader.linear):
         last.weight.mul_(0.01)  # so that all stays within the scale
         last.bias.fill_(0.5)
+    model.fault_reader.readings.weight.mul_(0.01)
     clips = DrawnClips(model.config.video)
     records = rating_records(2)  # overall and blur of each
     loaded = [
@@ -150,6 +151,7 @@ def test_overall_is_joined_with_opinions_as_in_use():
     taught = []
     for moved in (0.0, 0.1):  # by so much of the scale
         model.opinion_reader.linear.bias.add_(moved)
+        model.fault_reader.readings.bias.sub_(moved)  # in spreads of .13 of the scale
         taught.append(TrainingNetwork(model)(batch, rows).scores.view(2, 2))
         for video, row in zip(loaded, taught[-1], strict=True):
             prefix = session._engine.read_video(video.pixels)
@@ -159,4 +161,4 @@ def test_overall_is_joined_with_opinions_as_in_use():
     overall, blur = (taught[1] - taught[0]).unbind(1)
     share = model.config.opinion_share
     assert overall.tolist() == pytest.approx([0.1 * share] * 2, abs=1e-4)
-    assert blur.tolist() == [0.0, 0.0]
+    assert blur.tolist() == pytest.approx([-0.013 * model.config.fault_share] * 2, abs=1e-4)
