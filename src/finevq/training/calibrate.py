@@ -30,6 +30,8 @@ _FEWEST_PRESENT = 5
 _ENOUGH_PRESENT = 40
 """Validation samples with an attribute, for it to have a threshold of its own."""
 _EVEN_ODDS = 0.5
+_SMALLEST_PROBABILITY = 1e-6
+"""A level moved out of reach must not decide a temperature by itself."""
 _WORTH_NAMING = 1.5
 """How many times as good as always saying yes an attribute's F1 must be at its threshold. What is
 not recognised is best not named: its threshold would be so low that clean clips pass."""
@@ -47,11 +49,10 @@ def fit_temperatures(
         samples: The same, with known faults.
         mos_range: Of the levels.
     """
-    families: dict[Family, list[tuple[NDArray[np.float64], NDArray[np.int64]]]] = {}
+    families: dict[Family, list[tuple[Question, NDArray[np.int64]]]] = {}
     for question, truth in true_choices(samples, mos_range):
-        pair = (predictions.log_likelihoods[question], truth)
-        families.setdefault(question.family, []).append(pair)
-    return {family: _fit(pairs) for family, pairs in families.items()}
+        families.setdefault(question.family, []).append((question, truth))
+    return {family: _fit(predictions, known) for family, known in families.items()}
 
 
 def fit_thresholds(
@@ -195,13 +196,14 @@ def _yes_no(question: Question, truths: Sequence[bool]) -> NDArray[np.int64]:
     return np.array([question.choices.index(word) for word in words])
 
 
-def _fit(pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.int64]]]) -> float:
+def _fit(predictions: Predictions, known: Sequence[tuple[Question, NDArray[np.int64]]]) -> float:
     def loss(log_temperature: float) -> float:
         total, count = 0.0, 0
-        for likelihoods, truth in pairs:
-            logits = likelihoods / np.exp(log_temperature)
-            logits = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-            total -= float(logits[np.arange(len(truth)), truth].sum())
+        for question, truth in known:
+            # As in use: levels that move with their scores are less sure than the decoder's.
+            values = predictions.probabilities(question, float(np.exp(log_temperature)))
+            right = values[np.arange(len(truth)), truth]
+            total -= float(np.log(np.maximum(right, _SMALLEST_PROBABILITY)).sum())
             count += len(truth)
         return total / count
 
