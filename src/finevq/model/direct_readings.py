@@ -1,5 +1,6 @@
 """What is read straight from features, without language, and what it has of each answer."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -18,6 +19,11 @@ class DirectReadings(NamedTuple):
     """(B, readings): scores on the scale of the score head; anything where the share is 0."""
     shares: Tensor
     """(B, readings), 0..1: of the answer in use; head and decoder have the rest."""
+
+    @classmethod
+    def behind_each_other(cls, parts: Sequence["DirectReadings"]) -> "DirectReadings":
+        """Return the readings of all videos of several batches, in order."""
+        return cls(*map(torch.cat, zip(*parts, strict=True)))
 
     def with_overall(self, scores: Tensor, shares: Tensor) -> "DirectReadings":
         """Return the same with other overall scores and shares (B,)."""

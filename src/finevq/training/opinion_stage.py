@@ -141,7 +141,7 @@ class OpinionStage:
         familiar = model.opinion_reader.familiarity(torch.from_numpy(means).float())
         lowered = self._lowered_by_time(torch.from_numpy(opinions), motion)
         own = [direct_readings_of(model, part) for part in parts]
-        readings = DirectReadings(*map(torch.cat, zip(*own, strict=True)))
+        readings = DirectReadings.behind_each_other(own)
         direct = readings.with_overall(lowered, model.config.opinion_share * familiar)
         scores = scores_of(model, needed, read, direct)
         moved = scores - read.double().numpy()

@@ -153,7 +153,7 @@ def direct_readings_of(model: FineVQ, data: EncodedSet, batch_size: int = 64) ->
         readings = model.direct_readings(*data.take(rows, [0] * len(rows)))
         assert readings is not None  # asked of such models alone
         read.append(readings)
-    return DirectReadings(*map(torch.cat, zip(*read, strict=True)))
+    return DirectReadings.behind_each_other(read)
 
 
 @torch.no_grad()
