@@ -42,6 +42,7 @@ check: $(VENV)/dev
 # Folders are drawn from with the square root of their size: so a sixth of all is drawn.
 NANO_DRAWN ?= 60
 NANO_STILLS ?= 12000
+NANO_FURTHER_STILLS ?= 7000
 NANO_COPIES ?= 2800
 NANO_CLIPS ?= 2400
 NANO_CLIP_COPIES ?= 1000
@@ -58,7 +59,14 @@ NANO_COPIED_CLIPS = $(BIN)/finevq data synthesize $(RUNS)/clip-copies --copies 7
 # What moves by itself once more.
 NANO_COPIED_REAL_CLIPS = $(BIN)/finevq data synthesize $(RUNS)/real-clip-copies --copies 7 \
 	--count $(NANO_REAL_CLIP_COPIES) --seed 15 --sources $(CLIPS) --no-scikit-image --max-height 1080 --workers 2
-RATED_SOURCES = --sources $(LIVE)/images --mos-csv $(LIVE)/mos.csv --rated-folds 2,3,4
+RATED = --sources $(LIVE)/images --mos-csv $(LIVE)/mos.csv --rated-folds
+RATED_SOURCES = $(RATED) 2,3,4
+# All photographs that may teach, good or bad: nano learns from more scenes, and is not judged on them.
+NANO_MORE_SCENES = $(BIN)/finevq data synthesize $(RUNS)/further-stills --stills \
+	--count $(NANO_FURTHER_STILLS) --seed 21 $(RATED) 1,2,3,4 --keep-share 1 --no-scikit-image \
+	--max-height 1080 --gray-share 0.03 --workers 2
+
+FURTHER_STILLS = --set 'data.further_stills=["$(RUNS)/further-stills/manifest.jsonl"]'
 
 # A folder that was asked for and is not there is a mistake; the default may be missing.
 opinions:
@@ -70,12 +78,13 @@ nano: opinions $(VENV)/dev
 	$(BIN)/finevq data fetch-wallpapers $(RUNS)/wallpapers
 	$(BIN)/finevq data draw $(RUNS)/drawn --count $(NANO_DRAWN) --workers 2
 	$(BIN)/finevq data synthesize $(RUNS)/stills --stills --count $(NANO_STILLS) --seed 11 $(NANO_SOURCES)
+	$(if $(HAS_LIVE),$(NANO_MORE_SCENES))
 	$(BIN)/finevq data synthesize $(RUNS)/copies --stills --copies 7 --count $(NANO_COPIES) --seed 13 $(NANO_SOURCES)
 	$(BIN)/finevq data synthesize $(RUNS)/clips --count $(NANO_CLIPS) --seed 12 $(NANO_SOURCES)
 	$(NANO_COPIED_CLIPS)
 	$(if $(CLIPS),$(NANO_COPIED_REAL_CLIPS))
 	$(BIN)/finevq train nano --config recipes/nano.toml --output $(RUNS)/nano \
-		$(if $(HAS_LIVE),--set data.human=$(LIVE)) --set data.manifest=$(RUNS)/clips/manifest.jsonl \
+		$(if $(HAS_LIVE),--set data.human=$(LIVE) $(FURTHER_STILLS)) --set data.manifest=$(RUNS)/clips/manifest.jsonl \
 		--set 'data.stills=["$(RUNS)/stills/manifest.jsonl"]' \
 		--set data.copies=$(RUNS)/copies/manifest.jsonl \
 		--set 'data.clip_copies=["$(RUNS)/clip-copies/manifest.jsonl"$(if $(CLIPS),$(comma) "$(RUNS)/real-clip-copies/manifest.jsonl")]' \

@@ -15,7 +15,7 @@ TARGET = Path(__file__).parent.parent / "src/finevq/model/nano"
 MAX_BYTES = 40 * 2**20
 FURTHER = ("README.md", "metrics.json", "SHA256SUMS")
 PATHS = ("manifest", "copies", "human", "cache")
-SETS = ("stills", "clip_copies")
+SETS = ("stills", "further_stills", "clip_copies")
 
 
 def main(source: str) -> None:
@@ -45,7 +45,7 @@ def configuration(folder: Path) -> str:
             values["data"][name] = Path(values["data"][name]).name
     # Several sets have one name each: their folders'.
     for name in SETS:
-        values["data"][name] = [Path(path).parent.name for path in values["data"][name]]
+        values["data"][name] = [Path(path).parent.name for path in values["data"].get(name, [])]
     if values["start"]:
         values["start"] = Path(values["start"]).name
     return json.dumps(values, indent=2) + "\n"

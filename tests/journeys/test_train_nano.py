@@ -46,6 +46,10 @@ TINY = {
     "encoder_gentle.steps_per_round": 1,
     "encoder_gentle.batch_size": 4,
     "encoder_gentle.human_batch_size": 4,
+    "encoder_final.rounds": 1,
+    "encoder_final.steps_per_round": 1,
+    "encoder_final.batch_size": 4,
+    "encoder_final.human_batch_size": 4,
     "motion.epochs": 1,
     "alignment.epochs": 1,
     "joint.epochs": 2,
@@ -81,6 +85,8 @@ def data(tmp_path_factory) -> Path:
         synthesize(folder / name, sources, config)
     gray = SynthesisConfig(count=32, seed=5, max_short_side=96, stills=True, gray_share=1.0)
     synthesize(folder / "gray", sources, gray)
+    further = SynthesisConfig(count=16, seed=7, max_short_side=96, stills=True)
+    synthesize(folder / "further", sources, further)
     copies = SynthesisConfig(count=12, seed=4, max_short_side=96, stills=True, copies=3)
     synthesize(folder / "copies", sources, copies)
     clip_copies = SynthesisConfig(count=12, seed=6, max_short_side=96, copies=3)
@@ -112,6 +118,7 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
     recipe.write_text(
         f'[data]\nmanifest = "{data / "clips"}"\n'
         f'stills = ["{data / "stills"}", "{data / "gray"}"]\n'
+        f'further_stills = ["{data / "further"}"]\n'
         f'copies = "{data / "copies"}"\nclip_copies = ["{data / "clip copies"}"]\n'
         f'human = "{data / "human"}"\ncache = "{tmp_path / "features"}"\nworkers = 1\n'
     )
@@ -127,6 +134,7 @@ def test_the_whole_recipe_ends_with_a_model_that_assesses(finevq, data: Path, tm
         "second encoder": 1,
         "third encoder": 1,
         "fourth encoder": 1,
+        "fifth encoder": 1,
         "joint": 2,
     }
     assert set(metrics["test_clips"]["srcc_severity"]) <= set(DIMENSIONS)
@@ -222,6 +230,16 @@ def test_a_share_beyond_the_whole_is_refused(finevq, tmp_path: Path):
     code, _, err = finevq("train", "nano", "--config", recipe, "--output", tmp_path / "out")
     assert code != 0
     assert "start_share is 1.5" in " ".join(err.split())
+
+
+def test_a_fault_reader_that_would_not_learn_is_refused(finevq, tmp_path: Path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('[data]\nmanifest = "unused"\n[faults]\nepochs = 0\n')
+    code, _, err = finevq("train", "nano", "--config", recipe, "--output", tmp_path / "out")
+    assert code != 0
+    said = " ".join(err.split())
+    assert "faults.epochs is 0" in said
+    assert "give 1 or more" in said
 
 
 def test_going_on_from_what_is_no_nano_says_why(finevq, tmp_path: Path):

@@ -26,6 +26,7 @@ def test_releasing_shortens_every_path_of_a_recipe(tmp_path: Path):
     data = {
         "manifest": "/home/me/clips/manifest.jsonl",
         "stills": ["/home/me/stills/manifest.jsonl", "/home/me/more/manifest.jsonl"],
+        "further_stills": ["/home/me/further/manifest.jsonl"],
         "copies": "/home/me/copies/manifest.jsonl",
         "clip_copies": ["/home/me/clip-copies/manifest.jsonl"],
         "human": "/home/me/live",
@@ -36,5 +37,6 @@ def test_releasing_shortens_every_path_of_a_recipe(tmp_path: Path):
     configuration = runpy.run_path(str(ROOT / "dev/release_nano.py"))["configuration"]
     values = json.loads(configuration(tmp_path))
     assert values["data"]["stills"] == ["stills", "more"]
+    assert values["data"]["further_stills"] == ["further"]
     assert values["data"]["clip_copies"] == ["clip-copies"]
     assert not [text for text in _texts(values) if "/" in text]

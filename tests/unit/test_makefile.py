@@ -21,8 +21,11 @@ def rated(tmp_path: Path) -> Path:
 
 def test_opinions_are_used_where_they_are(rated: Path):
     commands = _make("-n", "nano", f"LIVE={rated}").stdout
-    assert commands.count(f"--sources {rated}/images --mos-csv {rated}/mos.csv") == 3
+    assert commands.count(f"--sources {rated}/images --mos-csv {rated}/mos.csv") == 4
     assert commands.count("--rated-folds 2,3,4") == 3
+    # All that may teach, and never the fold that judges.
+    assert commands.count("--rated-folds 1,2,3,4 --keep-share 1 ") == 1
+    assert "--set 'data.further_stills=[\"runs/further-stills/manifest.jsonl\"]'" in commands
     assert f"--set data.human={rated}" in commands
 
 
@@ -36,6 +39,7 @@ def test_a_default_that_is_missing_is_no_mistake(tmp_path: Path):
     assert commands.count("--sources runs/wallpapers") == 4
     assert "--mos-csv" not in commands
     assert "data.human" not in commands
+    assert "further-stills" not in commands
 
 
 def test_opinions_that_were_asked_for_must_be_there(tmp_path: Path):

@@ -15,6 +15,9 @@ class DataConfig:
     """manifest.jsonl of each `finevq data synthesize --stills`, for the image encoder and all
     behind it; sets of further sources join the first. Empty: the encoder keeps its
     ImageNet weights."""
+    further_stills: tuple[Path, ...] = ()
+    """The same of sources with faults of their own, which no label names: they teach behind the
+    stills, and what of them is not of the training split is left out. Empty: without."""
     copies: Path | None = None
     """manifest.jsonl of `finevq data synthesize --stills --copies N`: pictures beside further
     degraded copies of themselves, whose order is certain. None: without."""
@@ -223,6 +226,11 @@ class NanoTrainingConfig:
         default_factory=partial(_LATER_PASS, rounds=5, max_stills=20000, learning_rate=1e-4)
     )
     """And a short one at half the rate, with the opinions of the third pass's reader. 0 rounds:
+    without."""
+    encoder_final: EncoderStageConfig = field(
+        default_factory=partial(_LATER_PASS, rounds=5, max_stills=20000, learning_rate=1e-4)
+    )
+    """And the like of it from there, with the opinions of the fourth pass's reader. 0 rounds:
     without."""
     motion: MotionStageConfig = field(default_factory=MotionStageConfig)
     faults: FaultStageConfig = field(default_factory=FaultStageConfig)

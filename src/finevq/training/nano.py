@@ -1,6 +1,6 @@
 """The recipe of nano, from labelled videos to a folder that `finevq assess --model` takes.
 
-Steps: tokenizer and fresh model, ImageNet start, four passes of the encoder stage, features of
+Steps: tokenizer and fresh model, ImageNet start, five passes of the encoder stage, features of
 the then frozen image encoder, motion stage, alignment stage, joint stage, head stage, temperatures
 on validation data, numbers on test data, export. Each step that takes long keeps what it has done,
 so a run that is killed goes on where it was.
@@ -66,7 +66,7 @@ from finevq.training.release import EncodedSets, Finished, release
 from finevq.training.samples import TrainingSample
 from finevq.training.sources import (
     human_samples,
-    taught_samples,
+    taught_stills,
     without_held_out_sources,
 )
 from finevq.training.stills import StillSet
@@ -88,9 +88,15 @@ def train_nano(config: NanoTrainingConfig, output: Path, settings: Settings) -> 
         What is written to metrics.json.
 
     Raises:
+        ConfigError: the fault reader would have its share of the scores without having learnt.
         DatasetError: a data set cannot be read, or a split of it is empty.
         TrainingError: the loss is not a number.
     """
+    if config.start is None and not config.faults.epochs:
+        raise ConfigError(
+            "faults.epochs is 0, but the fault reader has a share of the scores and has to learn: "
+            "give 1 or more, or start from a nano whose reader has learnt (start)"
+        )
     torch.set_num_threads(config.threads)
     keep_freed_memory()
     torch.manual_seed(config.seed)
@@ -326,6 +332,7 @@ def _teach_encoder(
         ("second encoder", "encoder_again", config.encoder_again),
         ("third encoder", "encoder_long", config.encoder_long),
         ("fourth encoder", "encoder_gentle", config.encoder_gentle),
+        ("fifth encoder", "encoder_final", config.encoder_final),
     )
     histories: dict[str, list[dict[str, float]]] = {}
     for number, (title, name, stage) in enumerate(passes):
@@ -360,7 +367,7 @@ def encoder_sets(
     Raises:
         DatasetError: a data set cannot be read, or has no picture to learn from or to select by.
     """
-    stills = taught_samples(config.data.stills, config)
+    stills = taught_stills(config)
     photographs = without_held_out_sources(human_samples(config), stills)
     read = partial(still_set, model, config=config, settings=settings)
     learnt_from = [sample for sample in stills if sample.split == "train"][: stage.max_stills]

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,7 +17,12 @@ from finevq.training.encoded import EncodedSet
 from finevq.training.features import Features, FeatureStore
 from finevq.training.motion_stage import motion_features
 from finevq.training.samples import Split, TrainingSample
-from finevq.training.sources import human_samples, taught_samples, without_held_out_sources
+from finevq.training.sources import (
+    human_samples,
+    taught_samples,
+    taught_stills,
+    without_held_out_sources,
+)
 from finevq.training.stills import StillSet, read_stills
 from finevq.training.stills_as_clips import EncodedStills
 
@@ -76,11 +80,11 @@ def read_data(model: FineVQ, config: NanoTrainingConfig, settings: Settings) -> 
     entries += with_features(store, photographs, config, mirrored=True)
     encoded = partial(_encoded_stills, model=model, store=store, config=config, settings=settings)
     copies_of = [] if config.data.copies is None else [config.data.copies]
-    copies = encoded(copies_of, splits=("train",))
+    copies = encoded(taught_samples(copies_of, config), splits=("train",))
     of_clips = taught_samples(config.data.clip_copies, config)
     further = [sample for sample in of_clips if sample.split == "train"]
     clip_copies = with_features(store, further, config, mirrored=False) if further else []
-    data = NanoData(entries, encoded(config.data.stills), copies.get("train"), clip_copies)
+    data = NanoData(entries, encoded(taught_stills(config)), copies.get("train"), clip_copies)
     for split in SPLITS:
         if not data.rows(split, human=False):
             raise DatasetError(f"{config.data.manifest} has no readable clip in split {split!r}")
@@ -106,7 +110,7 @@ def encoded_rows(model: FineVQ, rows: Sequence[Row]) -> EncodedSet:
 
 
 def _encoded_stills(
-    manifests: Sequence[Path],
+    samples: Sequence[TrainingSample],
     *,
     splits: Sequence[Split] = SPLITS,
     model: FineVQ,
@@ -114,7 +118,6 @@ def _encoded_stills(
     config: NanoTrainingConfig,
     settings: Settings,
 ) -> dict[Split, EncodedStills]:
-    samples = taught_samples(manifests, config)
     encoded = {}
     for split in splits:
         stills = still_set(model, samples, split, config.encoder.crops, config, settings)

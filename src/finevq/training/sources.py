@@ -75,6 +75,18 @@ def taught_samples(manifests: Sequence[Path], config: NanoTrainingConfig) -> lis
     return without_held_out_sources(samples, human_samples(config))
 
 
+def taught_stills(config: NanoTrainingConfig) -> list[TrainingSample]:
+    """Read the stills of all splits, and behind them what teaches of further ones.
+
+    Raises:
+        DatasetError: a manifest or the photographs cannot be read.
+    """
+    stills = taught_samples(config.data.stills, config)
+    further = taught_samples(config.data.further_stills, config)
+    taught = [sample for sample in further if sample.split == "train"]
+    return stills + without_held_out_sources(taught, stills)
+
+
 def without_held_out_sources(
     samples: Sequence[TrainingSample], others: Sequence[TrainingSample]
 ) -> list[TrainingSample]:

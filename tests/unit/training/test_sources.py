@@ -9,7 +9,12 @@ from finevq.datasets.splits import fold_of
 from finevq.errors import DatasetError
 from finevq.training.config import DataConfig, NanoTrainingConfig
 from finevq.training.samples import TrainingSample
-from finevq.training.sources import human_samples, taught_samples, without_held_out_sources
+from finevq.training.sources import (
+    human_samples,
+    taught_samples,
+    taught_stills,
+    without_held_out_sources,
+)
 from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, Dimension
 
 
@@ -100,6 +105,28 @@ def test_several_sets_are_one_and_what_is_held_out_is_left_out_of_each(tmp_path:
     kept = [name for name in (*names, "wall.jpg") if name not in held_out]
     groups = [sample.group for sample in taught_samples(manifests, config)]
     assert groups == [f"{folder}/{name}" for folder in ("first", "second") for name in kept]
+
+
+def test_further_stills_teach_and_never_judge(tmp_path: Path):
+    sets = {
+        "stills": {"a": "train", "b": "validation", "c": "test"},
+        # b under another folder's name, as if it had been dealt anew.
+        "further": {"a": "train", "b": "train", "d": "validation", "e": "test", "f": "train"},
+    }
+    for name, splits in sets.items():
+        (tmp_path / name).mkdir()
+        records = [_record(f"{name}/{source}.jpg", split) for source, split in splits.items()]
+        (tmp_path / name / "manifest.jsonl").write_text("".join(records))
+    stills, further = (tmp_path / name / "manifest.jsonl" for name in sets)
+    data = DataConfig(manifest=stills, stills=(stills,), further_stills=(further,))
+    read = taught_stills(NanoTrainingConfig(data=data))
+    assert [sample.group for sample in read] == [
+        "stills/a.jpg",
+        "stills/b.jpg",
+        "stills/c.jpg",
+        "further/a.jpg",
+        "further/f.jpg",
+    ]
 
 
 def test_the_fold_that_selects_may_be_learnt_from_instead(tmp_path: Path):
