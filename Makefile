@@ -62,10 +62,9 @@ NANO_COPIED_REAL_CLIPS = $(BIN)/finevq data synthesize $(RUNS)/real-clip-copies 
 RATED = --sources $(LIVE)/images --mos-csv $(LIVE)/mos.csv --rated-folds
 RATED_SOURCES = $(RATED) 2,3,4
 # All photographs that may teach, good or bad: nano learns from more scenes, and is not judged on them.
-NANO_MORE_SCENES = $(BIN)/finevq data synthesize $(RUNS)/further-stills --stills \
+NANO_MAKE_FURTHER_STILLS = $(BIN)/finevq data synthesize $(RUNS)/further-stills --stills \
 	--count $(NANO_FURTHER_STILLS) --seed 21 $(RATED) 1,2,3,4 --keep-share 1 --no-scikit-image \
 	--max-height 1080 --gray-share 0.03 --workers 2
-
 FURTHER_STILLS = --set 'data.further_stills=["$(RUNS)/further-stills/manifest.jsonl"]'
 
 # A folder that was asked for and is not there is a mistake; the default may be missing.
@@ -78,7 +77,7 @@ nano: opinions $(VENV)/dev
 	$(BIN)/finevq data fetch-wallpapers $(RUNS)/wallpapers
 	$(BIN)/finevq data draw $(RUNS)/drawn --count $(NANO_DRAWN) --workers 2
 	$(BIN)/finevq data synthesize $(RUNS)/stills --stills --count $(NANO_STILLS) --seed 11 $(NANO_SOURCES)
-	$(if $(HAS_LIVE),$(NANO_MORE_SCENES))
+	$(if $(HAS_LIVE),$(NANO_MAKE_FURTHER_STILLS))
 	$(BIN)/finevq data synthesize $(RUNS)/copies --stills --copies 7 --count $(NANO_COPIES) --seed 13 $(NANO_SOURCES)
 	$(BIN)/finevq data synthesize $(RUNS)/clips --count $(NANO_CLIPS) --seed 12 $(NANO_SOURCES)
 	$(NANO_COPIED_CLIPS)

@@ -45,7 +45,7 @@ def configuration(folder: Path) -> str:
             values["data"][name] = Path(values["data"][name]).name
     # Several sets have one name each: their folders'.
     for name in SETS:
-        values["data"][name] = [Path(path).parent.name for path in values["data"].get(name, [])]
+        values["data"][name] = [Path(path).parent.name for path in values["data"][name]]
     if values["start"]:
         values["start"] = Path(values["start"]).name
     return json.dumps(values, indent=2) + "\n"

@@ -75,6 +75,8 @@ _LATER_PASS = partial(
     EncoderStageConfig, batch_size=32, human_batch_size=8, human_weight=0.35, learning_rate=2e-4
 )
 """A pass that a reader's opinions of all pictures take part in: photographs need less of it."""
+_GENTLE_PASS = partial(_LATER_PASS, rounds=5, max_stills=20000, learning_rate=1e-4)
+"""Such a pass, short and at half the rate."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -222,14 +224,10 @@ class NanoTrainingConfig:
     )
     """And once more, the longest, from more pictures, with the opinions of the second pass's
     reader. 0 rounds: without."""
-    encoder_gentle: EncoderStageConfig = field(
-        default_factory=partial(_LATER_PASS, rounds=5, max_stills=20000, learning_rate=1e-4)
-    )
+    encoder_gentle: EncoderStageConfig = field(default_factory=_GENTLE_PASS)
     """And a short one at half the rate, with the opinions of the third pass's reader. 0 rounds:
     without."""
-    encoder_final: EncoderStageConfig = field(
-        default_factory=partial(_LATER_PASS, rounds=5, max_stills=20000, learning_rate=1e-4)
-    )
+    encoder_final: EncoderStageConfig = field(default_factory=_GENTLE_PASS)
     """And the like of it from there, with the opinions of the fourth pass's reader. 0 rounds:
     without."""
     motion: MotionStageConfig = field(default_factory=MotionStageConfig)

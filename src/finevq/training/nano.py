@@ -1,9 +1,9 @@
 """The recipe of nano, from labelled videos to a folder that `finevq assess --model` takes.
 
 Steps: tokenizer and fresh model, ImageNet start, five passes of the encoder stage, features of
-the then frozen image encoder, motion stage, alignment stage, joint stage, head stage, temperatures
-on validation data, numbers on test data, export. Each step that takes long keeps what it has done,
-so a run that is killed goes on where it was.
+the then frozen image encoder, motion stage, fault stage, alignment stage, joint stage, head stage,
+temperatures on validation data, numbers on test data, export. Each step that takes long keeps what
+it has done, so a run that is killed goes on where it was.
 """
 
 import logging
