@@ -74,6 +74,10 @@ def synthesize(
     gray_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of clips shown without color first.")
     ] = 0.0,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(help="Each clip has a fault of one of these; may be repeated."),
+    ] = None,
     parquet: Annotated[bool, typer.Option("--parquet", help="Write manifest.parquet too.")] = False,
     preview_file: Annotated[
         Path | None, typer.Option("--preview", help="Draw a contact sheet of the faults (PNG).")
@@ -109,6 +113,7 @@ def synthesize(
         stills=stills,
         copies=copies,
         gray_share=gray_share,
+        attributes=tuple(attribute or ()),
         workers=workers,
     )
     with Progress(console=Console(stderr=True)) as progress:

@@ -22,7 +22,12 @@ import cv2
 import numpy as np
 
 from finevq.datasets.degradations.applying import DegradedClip, apply_chain, moved_reference
-from finevq.datasets.degradations.chain import draw_chain, with_further_fault, without_margin
+from finevq.datasets.degradations.chain import (
+    NEEDS_MARGIN,
+    draw_chain,
+    with_further_fault,
+    without_margin,
+)
 from finevq.datasets.degradations.footage import Footage
 from finevq.datasets.degradations.labels import ClipLabels, label_clip, lacking_color
 from finevq.datasets.degradations.vmaf import measure_vmaf
@@ -32,13 +37,13 @@ from finevq.datasets.synthetic import MANIFEST_NAME
 from finevq.datasets.whole_files import remove_torn, write_whole
 from finevq.datasets.worker_pool import open_pool
 from finevq.errors import DatasetError, FineVQError
-from finevq.vocabulary import FAULT_DIMENSIONS, PICTURE_FAULT_DIMENSIONS, Dimension
+from finevq.vocabulary import ATTRIBUTES, FAULT_DIMENSIONS, PICTURE_FAULT_DIMENSIONS, Dimension
 
 logger = logging.getLogger(__name__)
 
 _JOURNAL_NAME = "progress.jsonl"
 _CARD_NAME = "card.json"
-_ENGINE_VERSION = 7
+_ENGINE_VERSION = 8
 """Raised whenever the same seed would give other clips or labels: runs must not be mixed."""
 
 
@@ -65,6 +70,9 @@ class SynthesisConfig:
     gray_share: float = 0.0
     """Share of the clips whose source is shown without any color first, as black-and-white film and
     night cameras are; labelled as `labels.WITHOUT_COLOR` says. 0..1."""
+    attributes: tuple[str, ...] = ()
+    """Each clip has a fault of one of these, drawn as often as it is named here, and further faults
+    as usual: for what is rare, or has several kinds under one name. Empty: all as usual."""
     workers: int = 1
     """Processes."""
 
@@ -94,8 +102,10 @@ def synthesize(
         The manifest's path.
 
     Raises:
-        DatasetError: the folder holds another run, or no clip could be made.
+        DatasetError: the folder holds another run, no clip could be made, or an attribute that was
+            asked for does not exist or cannot be shown by such clips.
     """
+    _check_attributes(config)
     (out / "clips").mkdir(parents=True, exist_ok=True)
     _check_same_run(out, sources, config)
     for folder in (out, out / "clips"):
@@ -128,6 +138,20 @@ def synthesize(
     return manifest
 
 
+def _check_attributes(config: SynthesisConfig) -> None:
+    """Refuse attributes that no clip of the run could have."""
+    allowed = PICTURE_FAULT_DIMENSIONS if config.stills else FAULT_DIMENSIONS
+    names = [name for dimension in allowed for name in ATTRIBUTES[dimension]]
+    if config.copies:
+        names = [name for name in names if name not in NEEDS_MARGIN]
+    for attribute in config.attributes:
+        if attribute not in names:
+            raise DatasetError(
+                f"attribute {attribute!r} is none that such clips can have; give one of these: "
+                + ", ".join(names)
+            )
+
+
 def _check_same_run(out: Path, sources: Sequence[Source], config: SynthesisConfig) -> None:
     """Refuse to mix runs: the same folder must mean the same seed, options and sources."""
     identity = {
@@ -140,6 +164,7 @@ def _check_same_run(out: Path, sources: Sequence[Source], config: SynthesisConfi
         # Absent where there are none, so that older folders can still be completed.
         **({"copies": config.copies} if config.copies else {}),
         **({"gray_share": config.gray_share} if config.gray_share else {}),
+        **({"attributes": list(config.attributes)} if config.attributes else {}),
         "sources": [[source.name, source.quality] for source in sources],
     }
     path = out / "run.json"
@@ -255,7 +280,7 @@ def make_clip(
     scene, copy = divmod(index, config.copies + 1)
     rng = np.random.default_rng([config.seed, scene])
     dimensions = PICTURE_FAULT_DIMENSIONS if config.stills else FAULT_DIMENSIONS
-    chain = draw_chain(rng, config.balance, dimensions)
+    chain = draw_chain(rng, config.balance, dimensions, config.attributes)
     if config.copies:
         chain = without_margin(chain)
     filming = Filming(

@@ -20,6 +20,7 @@ from finevq.datasets.degradations.chain import (
 from finevq.datasets.degradations.footage import Footage, ramp
 from finevq.datasets.degradations.noise import NoiseField
 from finevq.datasets.degradations.temporal import SHAKE_MARGIN
+from finevq.datasets.degradations.visibility import visibility
 from finevq.vocabulary import ALL_ATTRIBUTES, ATTRIBUTES, Dimension, dimension_of
 
 SIZE = (160, 96)
@@ -99,6 +100,34 @@ def test_faults_take_tiny_portrait_and_single_frame_clips(attribute, frame_size)
         )
         assert outcome.footage.frames.shape[0] == 1
         assert outcome.footage.frames.dtype == np.uint8
+
+
+@pytest.mark.parametrize("attribute", ["ringing", "other artifact", "moire", "high saturation"])
+def test_what_a_content_cannot_show_is_labelled_less(clean, attribute):
+    # Gray and nearly black: no edge, nothing to double, no color, no light for a pattern.
+    dull = np.full_like(clean, 3)
+    shown = {"banding": 1.0}  # as many codes are lost everywhere
+    for seed in range(12):
+        here, there = (
+            FAULTS[attribute].apply(Footage(frames.copy(), FPS), 0.7, np.random.default_rng(seed))
+            for frames in (dull, clean)
+        )
+        assert here.visibility == shown.get(here.parameters.get("kind"), 0.05)
+        assert 0.5 < there.visibility <= 1.0
+    # A soft picture is soft, however little there was to lose.
+    blurred = FAULTS["gaussian blur"].apply(Footage(dull, FPS), 0.7, np.random.default_rng(0))
+    assert blurred.visibility == 1.0
+
+
+def test_visibility_grows_with_the_difference_up_to_a_typical_one():
+    before = np.full((8, 8, 3), 90, np.uint8)
+    typical = (0.0, 5.0, 10.0, 20.0, 40.0)
+    shares = [
+        visibility(before, Footage(before[None] + np.uint8(change), FPS), 0.5, typical)
+        for change in (0, 1, 5, 10, 60)
+    ]
+    assert shares == pytest.approx([0.05, 0.1, 0.5, 1.0, 1.0])
+    assert visibility(before, Footage(before[None], FPS), 0.0, typical) == 1.0
 
 
 def test_side_effects_name_known_attributes_with_lower_severity(clean):
@@ -264,6 +293,18 @@ def test_chains_are_in_physical_order_without_opposites_or_two_codecs():
         assert not {"low contrast", "high contrast"} <= names
         assert sum(isinstance(FAULTS[name], CodecFault) for name in names) <= 1
         assert all(0 < fault.severity <= 1 for fault in chain)
+
+
+def test_each_chain_has_a_leading_fault_as_often_as_it_is_named():
+    leading = ("other artifact", "other artifact", "ringing")
+    chains = [draw_chain(np.random.default_rng(seed), leading=leading) for seed in range(600)]
+    drawn = [{fault.attribute for fault in chain} for chain in chains]
+    assert all(names & set(leading) for names in drawn)
+    assert any(len(names) > 1 for names in drawn)
+    # Either may also come as one of the further faults, as rarely as everywhere.
+    artifacts, halos = ("other artifact" in n for n in drawn), ("ringing" in n for n in drawn)
+    assert 0.6 < np.mean([*artifacts]) < 0.76
+    assert 0.28 < np.mean([*halos]) < 0.44
 
 
 def first_dimensions(balance):

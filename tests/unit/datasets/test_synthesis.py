@@ -215,6 +215,28 @@ def test_gray_sources_have_no_color_and_the_others_stay_as_they_were(sources, tm
             assert np.ptp(frame, axis=2).max() <= 12
 
 
+def test_each_clip_has_one_of_the_attributes_that_were_asked_for(sources, tmp_path):
+    asked = ("other artifact", "ringing")
+    synthesize(tmp_path, sources, config(stills=True, count=12, attributes=asked))
+    chains = [[fault["attribute"] for fault in clip.chain] for clip in read_manifest(tmp_path)]
+    assert len(chains) == 12
+    assert all(set(chain) & set(asked) for chain in chains)
+    with pytest.raises(DatasetError, match="another seed, engine version, options"):
+        synthesize(tmp_path, sources, config(stills=True, count=12))
+
+
+@pytest.mark.parametrize(
+    ("attribute", "changes"),
+    [("sepia", {}), ("stutter", {"stills": True}), ("shake", {"copies": 2})],
+)
+def test_an_attribute_that_no_such_clip_has_is_refused_before_anything_is_made(
+    sources, tmp_path, attribute, changes
+):
+    with pytest.raises(DatasetError, match=f"'{attribute}'.*give one of these: .*camera blur"):
+        synthesize(tmp_path / "run", sources, config(attributes=(attribute,), **changes))
+    assert not (tmp_path / "run").exists()
+
+
 def test_another_share_of_gray_sources_is_another_run(sources, tmp_path):
     synthesize(tmp_path, sources, config(count=1, stills=True))
     with pytest.raises(DatasetError, match="another seed, engine version, options or sources"):

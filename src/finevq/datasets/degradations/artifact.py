@@ -10,8 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from finevq.datasets.degradations.footage import Footage, Outcome, Parameter, ramp
+from finevq.datasets.degradations.visibility import middle_frame, visibility
 
 _Frame: TypeAlias = npt.NDArray[np.uint8]
+_TYPICAL_DIFFERENCES = {
+    "sharpened": (0.0, 7.7, 15.3, 25.8, 39.1),
+    "ripples": (0.0, 4.7, 8.9, 15.1, 25.7),
+    "moire": (0.0, 6.2, 12.2, 21.2, 35.5),
+    "ghosting": (0.0, 3.1, 5.7, 8.8, 12.5),
+    "combing": (0.0, 6.3, 9.8, 11.9, 14.1),
+    "chroma shift": (0.0, 7.1, 11.1, 14.5, 18.5),
+}
+"""What these do to a typical photograph, see `visibility`; measured by `dev/typical_differences.py`
+on Debian's wallpapers. Banding is as large everywhere."""
 
 
 def ringing(footage: Footage, severity: float, rng: np.random.Generator) -> Outcome:
@@ -22,24 +33,24 @@ def ringing(footage: Footage, severity: float, rng: np.random.Generator) -> Outc
     """
     kind = str(rng.choice(["sharpened", "ripples"]))
     unit = max(1.0, footage.short_side / 480.0)
+    before = middle_frame(footage)
+    parameters: dict[str, Parameter]
     if kind == "sharpened":
         gain = ramp(severity, 0.0, 1.0, 2.2, 4.2, 8.0)
         sigma = float(rng.uniform(1.0, 2.0)) * unit
         for frame in footage.frames:
             soft = cv2.GaussianBlur(frame, (0, 0), sigma)
             cv2.addWeighted(frame, 1.0 + gain, soft, -gain, 0.0, dst=frame)
-        return Outcome(
-            footage, {"kind": kind, "gain": round(gain, 3), "sigma_pixels": round(sigma, 2)}
-        )
-    cutoff = float(rng.uniform(0.16, 0.26)) / unit
-    gain = ramp(severity, 0.0, 0.9, 1.8, 3.0, 5.0)
-    kernel = _ripple_kernel(cutoff, gain, blend=min(1.0, 3.0 * severity))
-    for frame in footage.frames:
-        cv2.sepFilter2D(frame, -1, kernel, kernel, dst=frame)
-    return Outcome(
-        footage,
-        {"kind": kind, "gain": round(gain, 3), "cutoff_cycles_per_pixel": round(cutoff, 3)},
-    )
+        parameters = {"sigma_pixels": round(sigma, 2)}
+    else:
+        cutoff = float(rng.uniform(0.16, 0.26)) / unit
+        gain = ramp(severity, 0.0, 0.9, 1.8, 3.0, 5.0)
+        kernel = _ripple_kernel(cutoff, gain, blend=min(1.0, 3.0 * severity))
+        for frame in footage.frames:
+            cv2.sepFilter2D(frame, -1, kernel, kernel, dst=frame)
+        parameters = {"cutoff_cycles_per_pixel": round(cutoff, 3)}
+    shown = visibility(before, footage, severity, _TYPICAL_DIFFERENCES[kind])
+    return Outcome(footage, {"kind": kind, "gain": round(gain, 3), **parameters}, visibility=shown)
 
 
 def _ripple_kernel(cutoff: float, gain: float, blend: float) -> npt.NDArray[np.float32]:
@@ -75,6 +86,7 @@ def moire(footage: Footage, severity: float, rng: np.random.Generator) -> Outcom
     along = (x * np.cos(angle) + y * np.sin(angle)).astype(np.float32)
     other = (x * np.cos(angle + 0.06) + y * np.sin(angle + 0.06)).astype(np.float32)
     spread = float(rng.uniform(0.3, 1.3))
+    before = middle_frame(footage)
     num_phases = 8
     patterns = [
         _beat(along, other, frequency, detune, spread, phase * 2 * np.pi / num_phases, depth)
@@ -89,7 +101,8 @@ def moire(footage: Footage, severity: float, rng: np.random.Generator) -> Outcom
         "frequency_cycles_per_pixel": round(frequency, 3),
         "detune_cycles_per_pixel": round(detune, 4),
     }
-    return Outcome(footage, parameters)
+    shown = visibility(before, footage, severity, _TYPICAL_DIFFERENCES["moire"])
+    return Outcome(footage, parameters, visibility=shown)
 
 
 def _beat(
@@ -126,8 +139,11 @@ def other_artifact(footage: Footage, severity: float, rng: np.random.Generator) 
         "combing": _combing,
         "chroma shift": _chroma_shift,
     }[kind]
+    before = middle_frame(footage)
     parameters = apply(footage, severity, rng)
-    return Outcome(footage, {"kind": kind, **parameters})
+    typical = _TYPICAL_DIFFERENCES.get(kind)
+    shown = visibility(before, footage, severity, typical) if typical else 1.0
+    return Outcome(footage, {"kind": kind, **parameters}, visibility=shown)
 
 
 def _banding(footage: Footage, severity: float, rng: np.random.Generator) -> dict[str, Parameter]:

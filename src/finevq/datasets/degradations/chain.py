@@ -79,6 +79,7 @@ def draw_chain(
     rng: np.random.Generator,
     balance: float = 1.0,
     dimensions: Sequence[Dimension] = FAULT_DIMENSIONS,
+    leading: Sequence[str] = (),
 ) -> tuple[PlannedFault, ...]:
     """Draw 0-4 faults in physical order.
 
@@ -87,14 +88,19 @@ def draw_chain(
         balance: 0 draws dimensions and attributes as often as FineVD has them, 1 draws all
             dimensions, and all attributes of a dimension, equally often; between is a mixture.
         dimensions: Only faults of these.
+        leading: Attributes of which each chain has one, drawn as often as it is named here; what
+            else there is is drawn as usual. Empty: as usual all of it.
     """
     clean_share = balance * _BALANCED_CLEAN_SHARE + (1 - balance) * FINEVD_CLEAN_SHARE
-    if rng.random() < clean_share:
+    if not leading and rng.random() < clean_share:
         return ()
     wanted = 1 + int(rng.choice(len(_NUM_FAULTS_SHARES), p=_NUM_FAULTS_SHARES))
     faults: dict[str, PlannedFault] = {}
     for rank in range(wanted):
-        attribute = _drawn_attribute(rng, balance, dimensions)
+        if leading and rank == 0:
+            attribute = leading[int(rng.integers(len(leading)))]
+        else:
+            attribute = _drawn_attribute(rng, balance, dimensions)
         if attribute in faults or _excluded(attribute, faults):
             continue
         # Every severity is as likely for the first fault; the others are weaker on average.
@@ -127,7 +133,7 @@ def with_further_fault(
     present = {fault.attribute: fault for fault in chain}
     while True:
         attribute = _drawn_attribute(rng, balance, dimensions)
-        if attribute in present or attribute in _NEEDS_MARGIN or _excluded(attribute, present):
+        if attribute in present or attribute in NEEDS_MARGIN or _excluded(attribute, present):
             continue
         severity = round(float(rng.uniform(_WEAKEST_FURTHER_FAULT, 1.0)), 3)
         fault = PlannedFault(attribute, severity, int(rng.integers(2**31)))
@@ -170,7 +176,8 @@ def _mixture(weights: list[float] | list[int], balance: float) -> npt.NDArray[np
 
 
 _NEEDS_MOTION = frozenset({"stutter", "other temporal", "motion blur"})
-_NEEDS_MARGIN = frozenset({"shake"})
+NEEDS_MARGIN = frozenset({"shake"})
+"""Attributes whose frames must come with `SHAKE_MARGIN` on each side."""
 
 
 def needs_motion(chain: tuple[PlannedFault, ...]) -> bool:
@@ -180,12 +187,12 @@ def needs_motion(chain: tuple[PlannedFault, ...]) -> bool:
 
 def needs_margin(chain: tuple[PlannedFault, ...]) -> bool:
     """Whether the frames must come with `SHAKE_MARGIN` on each side."""
-    return any(planned.attribute in _NEEDS_MARGIN for planned in chain)
+    return any(planned.attribute in NEEDS_MARGIN for planned in chain)
 
 
 def without_margin(chain: tuple[PlannedFault, ...]) -> tuple[PlannedFault, ...]:
     """Leave out the faults that need the margin."""
-    return tuple(planned for planned in chain if planned.attribute not in _NEEDS_MARGIN)
+    return tuple(planned for planned in chain if planned.attribute not in NEEDS_MARGIN)
 
 
 def dimension_severities(severities: Mapping[str, float]) -> dict[Dimension, float]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finevq.datasets.degradations.footage import Footage, Frames, Outcome, Parameter, ramp
+from finevq.datasets.degradations.visibility import middle_frame, visibility
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722])
 """BT.709 luma weights of R, G, B. Source: ITU-R BT.709-6, item 3.2."""
@@ -35,21 +36,29 @@ def low_saturation(footage: Footage, severity: float, rng: np.random.Generator) 
     Source: the linear saturation matrix of SVG feColorMatrix (W3C Filter Effects 1, 9.3).
     """
     factor = ramp(severity, 1.0, 0.62, 0.38, 0.18, 0.0)
-    return _saturated(footage, factor)
+    shown = float(np.clip(_mean_chroma(footage.frames) / _VISIBLE_CHROMA, 0.05, 1.0))
+    return Outcome(footage, _saturate(footage, factor), visibility=shown)
 
 
 def high_saturation(footage: Footage, severity: float, rng: np.random.Generator) -> Outcome:
     """Push colours away from gray until channels clip, as "vivid" picture modes do."""
     factor = ramp(severity, 1.0, 1.5, 2.0, 2.8, 4.0)
-    return _saturated(footage, factor)
+    before = middle_frame(footage)
+    parameters = _saturate(footage, factor)
+    shown = visibility(before, footage, severity, _TYPICAL_DIFFERENCE)
+    return Outcome(footage, parameters, visibility=shown)
 
 
-def _saturated(footage: Footage, factor: float) -> Outcome:
-    visibility = float(np.clip(_mean_chroma(footage.frames) / _VISIBLE_CHROMA, 0.05, 1.0))
+_TYPICAL_DIFFERENCE = (0.0, 8.5, 16.9, 28.6, 42.7)
+"""What high saturation does to a typical photograph, see `visibility`; measured by
+`dev/typical_differences.py` on Debian's wallpapers."""
+
+
+def _saturate(footage: Footage, factor: float) -> dict[str, Parameter]:
     matrix = factor * np.eye(3) + (1.0 - factor) * np.tile(_LUMA, (3, 1))
     for frame in footage.frames:
         cv2.transform(frame, matrix, dst=frame)
-    return Outcome(footage, {"chroma_factor": round(factor, 4)}, visibility=visibility)
+    return {"chroma_factor": round(factor, 4)}
 
 
 _VISIBLE_CHROMA = 12.0
