@@ -90,7 +90,7 @@ def description(level: str, main_attribute: str, other_attributes: Sequence[str]
         main_attribute: The kind of distortion that hurts most, or "none".
         other_attributes: Further kinds that are visible, worst first.
 
-    >>> description("poor", "camera blur", ["shake"])[-69:]
+    >>> description("poor", "camera blur", ["shake"])[-60:]
     'distortion, especially the camera blur. There is also shake.'
     """
     if main_attribute == NO_FAULT:
