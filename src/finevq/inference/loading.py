@@ -12,6 +12,7 @@ from finevq.model.folder import (
     DECODER_FILE,
     TOKENIZER_FILE,
     WEIGHTS_FILE,
+    check_exported,
     read_calibration,
     read_config,
 )
@@ -93,6 +94,7 @@ def find_folder(model: str, settings: Settings, *, revision: str | None = None) 
 
 def _load_exported(folder: Path, settings: Settings) -> Session:
     config = read_config(folder)
+    check_exported(folder)
     return Session(
         identity=ModelIdentity(config.name, config.version),
         engine=OnnxEngine(

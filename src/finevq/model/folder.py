@@ -3,6 +3,7 @@
 Weights, configuration, tokenizer and calibration never travel apart.
 """
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -84,6 +85,35 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise CheckpointError(f"{path} should hold a JSON object, not {type(values).__name__}")
     return values
+
+
+def check_exported(folder: Path) -> None:
+    """Check that weights and graphs are those that were exported together.
+
+    The graphs name places in the file of weights: another one, of a copy that was cut off or of
+    another version, would still be read, as noise. A folder without checksums is taken as it is.
+
+    Raises:
+        CheckpointError: a file is missing, or is not the one that was exported.
+    """
+    path = folder / CHECKSUMS_FILE
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        if name not in {WEIGHTS_FILE, VIDEO_ENCODER_FILE, DECODER_FILE}:
+            continue
+        try:
+            with open(folder / name, "rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise CheckpointError(f"{folder / name} cannot be read: {error}") from None
+        if found != digest:
+            raise CheckpointError(
+                f"{folder / name} is not the file that was exported with the others: its SHA-256 "
+                f"is {found}, and {CHECKSUMS_FILE} says {digest}; copy the whole folder again, or "
+                "export it again"
+            )
 
 
 def _write(values: dict[str, Any], path: Path) -> None:
