@@ -105,5 +105,6 @@ def _load_exported(folder: Path, settings: Settings) -> Session:
         calibration=read_calibration(folder),
         free_questions=False,
         fault_fall=config.fault_fall,
+        halo=config.halo,
         settings=settings,
     )

@@ -16,10 +16,10 @@ from finevq.errors import ModelError, UnsupportedQuestionError
 from finevq.inference.answering import ClosedAnswer, answer_closed
 from finevq.inference.batching import assess_in_order
 from finevq.inference.engine import Direct, Engine, Prefix
-from finevq.inference.overall import lower_overall, moved_levels, with_needed_ratings
+from finevq.inference.joining import join_scores, moved_levels, with_needed_ratings
 from finevq.inference.population import Population
 from finevq.inference.thumbnails import encode_thumbnails
-from finevq.model.config import FaultFallConfig
+from finevq.model.config import FaultFallConfig, HaloConfig
 from finevq.prompts import questions, templates
 from finevq.prompts.prompter import Prompter
 from finevq.prompts.questions import Family, Question
@@ -62,6 +62,7 @@ class Session:
         free_questions: Whether the model was trained to answer questions in any words.
         has_scores: Whether it gives scores; one that does not answers questions alone.
         fault_fall: How its overall falls by the other scores; it does not where None.
+        halo: How the other scores fall by the worst of them; they do not where None.
         settings: Limits of reading videos.
     """
 
@@ -76,6 +77,7 @@ class Session:
         free_questions: bool,
         has_scores: bool = True,
         fault_fall: FaultFallConfig | None = None,
+        halo: HaloConfig | None = None,
         settings: Settings,
     ) -> None:
         self.identity = identity
@@ -86,6 +88,7 @@ class Session:
         self._free_questions = free_questions
         self._has_scores = has_scores
         self._fault_fall = fault_fall or FaultFallConfig()
+        self._halo = halo or HaloConfig()
         self._decode: Decode = partial(decode_video, settings=settings)
         if settings.isolate_decoder:
             pool = DecoderPool(settings=settings)
@@ -290,7 +293,7 @@ class Session:
         return self._generate(prefix, question, "", max_tokens)
 
     def _ask_closed(self, prefix: Prefix, asked: Sequence[Question]) -> list[ClosedAnswer]:
-        needed = with_needed_ratings(asked, self._fault_fall)
+        needed = with_needed_ratings(asked, self._fault_fall, self._halo)
         answers = answer_closed(
             self._engine, self._prompter, prefix, needed, self._calibration.temperatures
         )
@@ -299,7 +302,7 @@ class Session:
             for question, answer in zip(needed, answers, strict=True)
         ]
         scores = np.array(joined)
-        lower_overall(scores, needed, self._fault_fall)
+        join_scores(scores, needed, self._fault_fall, self._halo)
         return [
             self._in_use(question, answer, float(score))
             for question, answer, score in zip(asked, answers, scores, strict=False)

@@ -75,6 +75,7 @@ def load_torch_session(folder: Path, *, settings: Settings, options: TorchOption
         calibration=read_calibration(folder),
         free_questions=config.prompt == "internlm2-chat",
         fault_fall=config.fault_fall,
+        halo=config.halo,
         settings=settings,
     )
 

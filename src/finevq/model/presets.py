@@ -2,6 +2,7 @@
 
 from finevq.model.config import (
     FaultFallConfig,
+    HaloConfig,
     ImageEncoderConfig,
     LanguageModelConfig,
     ModelConfig,
@@ -60,6 +61,7 @@ def nano(*, vocabulary_size: int, context_token_id: int, version: str = "0") -> 
         fault_share=0.25,
         presence_share=0.5,
         fault_fall=FaultFallConfig(halving=42.0),
+        halo=HaloConfig(share=0.12),
     )
 
 

@@ -71,6 +71,12 @@ The fault reader, which sees the encoders' features themselves, has \
 {{ "%.0f"|format(100 * presence_share) }} % of the log-odds of yes/no answers; head and decoder \
 have the rest.
 {% endif %}
+{% if halo.share -%}
+{{ halo.dimensions|join(", ")|capitalize }} fall with the worst dimension where they have no fault \
+of their own, as people's ratings do: above {{ "%.0f"|format(halo.faultless) }} by \
+{{ "%.0f"|format(100 * halo.share) }} % of what that lacks, and they keep \
+{{ "%.0f"|format(100 * halo.trust) }} % of what they were said to lack themselves.
+{% endif %}
 ## What it reached on test data
 {% if human %}
 People's opinions of {{ human.num_photographs }} photographs that nothing had seen when they were \
@@ -202,6 +208,7 @@ def write_card(
         fault_share=model.fault_share,
         presence_share=model.presence_share,
         fall=model.fault_fall,
+        halo=model.halo,
         weights_of=metrics.get("weights_of"),
         source_tables=_source_tables,
         people=_people,

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from finevq.inference.overall import with_needed_ratings
+from finevq.inference.joining import with_needed_ratings
 from finevq.model.direct_readings import DirectReadings
 from finevq.model.finevq import FineVQ
 from finevq.prompts import questions
@@ -133,7 +133,7 @@ class OpinionStage:
         """Return overall of photographs as in use, but with opinions (N,) of other readers."""
         model = self._model
         asked = [questions.rating(Dimension.OVERALL)]
-        needed = with_needed_ratings(asked, model.config.fault_fall)
+        needed = with_needed_ratings(asked, model.config.fault_fall, model.config.halo)
         states = [state for part in parts for state in answer_states(model, prompter, part, needed)]
         read = model.score(torch.cat(states))
         motion = torch.cat([part.motion[:, 0] for part in parts])

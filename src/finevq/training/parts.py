@@ -18,7 +18,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from finevq.errors import ConfigError
 from finevq.model.checkpoint import SafetensorsWeights
-from finevq.model.config import FaultFallConfig
+from finevq.model.config import FaultFallConfig, HaloConfig
 from finevq.model.finevq import FineVQ
 from finevq.model.lora import LoraRanks, add_lora, lora_parameters, share_down_projections
 from finevq.model.motion_encoder import MotionEncoder
@@ -46,8 +46,8 @@ def prepare_parts(model: FineVQ, config: StageConfig) -> None:
             ranks than it has.
     """
     _fit_motion_branch(model, config)
-    # A rule for a model that few people's scores taught; scores that it learns need none.
-    model.config = replace(model.config, fault_fall=FaultFallConfig())
+    # Rules for a model that few people's scores taught; scores that it learns need none.
+    model.config = replace(model.config, fault_fall=FaultFallConfig(), halo=HaloConfig())
     _fit_score_head(model, config)
     _fit_adapters(model, config)
     add_drop_path(model, config.inputs.image_drop_path)

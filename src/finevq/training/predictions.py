@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from finevq.inference.answering import with_odds
-from finevq.inference.overall import lower_overall, moved_levels, with_needed_ratings
+from finevq.inference.joining import join_scores, moved_levels, with_needed_ratings
 from finevq.inference.population import Population
 from finevq.model.direct_readings import DirectReadings
 from finevq.model.finevq import FineVQ
@@ -86,7 +86,7 @@ def predict(
         [prompter.continuation_ids(question, question.stem, word)[0] for word in question.choices]
         for question in questions
     ]
-    needed = with_needed_ratings(questions, model.config.fault_fall)
+    needed = with_needed_ratings(questions, model.config.fault_fall, model.config.halo)
     scores, moved = [], []
     likelihoods = {question: list[NDArray[np.float64]]() for question in questions}
     for states, direct in _answers(model, prompter, data, needed, batch_size):
@@ -112,7 +112,7 @@ def scores_of(
     """Return scores (N, Q) as in use.
 
     Args:
-        model: Its configuration says how overall falls.
+        model: Its configuration says how scores are joined.
         questions: Q, from `with_needed_ratings`.
         read: (N, Q): what its score head reads before the answers.
         direct: Of the N samples; ratings are joined with them.
@@ -124,7 +124,7 @@ def scores_of(
                 place = DIMENSIONS.index(question.dimension)
                 joined[:, column] = direct.joined_with(joined[:, column], place)
     scores: NDArray[np.float64] = joined.numpy()
-    lower_overall(scores, questions, model.config.fault_fall)
+    join_scores(scores, questions, model.config.fault_fall, model.config.halo)
     return scores
 
 

@@ -1,4 +1,4 @@
-"""Overall falls by what other dimensions lack, and its level goes along."""
+"""Overall falls by what other dimensions lack, they by the worst, and levels go along."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import finevq
-from finevq.inference.overall import lower_overall, moved_levels, with_needed_ratings
+from finevq.inference.joining import join_scores, moved_levels, with_needed_ratings
 from finevq.inference.population import Population
-from finevq.model.config import FaultFallConfig
+from finevq.model.config import FaultFallConfig, HaloConfig
 from finevq.prompts import questions
 from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, Dimension, level_index, levels_of
 
 CONFIG = FaultFallConfig(below=45.0, halving=40.0, ruined=12.0)
+HALO = HaloConfig(share=0.12)
+NO_FALL, NO_HALO = FaultFallConfig(), HaloConfig()
 OVERALL = questions.rating(Dimension.OVERALL)
 RATINGS = [questions.rating(dimension) for dimension in DIMENSIONS]
 
@@ -20,7 +22,7 @@ RATINGS = [questions.rating(dimension) for dimension in DIMENSIONS]
 def _lowered(overall: float, **others: float) -> float:
     scores = np.array([others.get(str(d), 70.0) for d in DIMENSIONS])
     scores[DIMENSIONS.index(Dimension.OVERALL)] = overall
-    lower_overall(scores, RATINGS, CONFIG)
+    join_scores(scores, RATINGS, CONFIG, NO_HALO)
     return float(scores[DIMENSIONS.index(Dimension.OVERALL)])
 
 
@@ -42,21 +44,68 @@ def test_what_is_ruined_already_does_not_rise():
 def test_a_worse_dimension_never_raises_overall(scores: list[float], which: int, fall: float):
     before = np.array([scores, scores])
     before[1, DIMENSIONS.index(FAULT_DIMENSIONS[which])] -= fall
-    lower_overall(before, RATINGS, CONFIG)
+    join_scores(before, RATINGS, CONFIG, HALO)
     overall = before[:, DIMENSIONS.index(Dimension.OVERALL)]
     assert overall[1] <= overall[0] + 1e-9
 
 
 def test_overall_alone_asks_for_the_others_and_others_alone_for_nothing():
-    asked = with_needed_ratings([OVERALL], CONFIG)
+    asked = with_needed_ratings([OVERALL], CONFIG, NO_HALO)
     assert asked[0] == OVERALL
     assert set(asked) == set(RATINGS)
     blur = [questions.rating(Dimension.BLUR)]
-    assert with_needed_ratings(blur, CONFIG) == blur
-    assert with_needed_ratings([OVERALL], FaultFallConfig()) == [OVERALL]
+    assert with_needed_ratings(blur, CONFIG, NO_HALO) == blur
+    assert with_needed_ratings([OVERALL], NO_FALL, HALO) == [OVERALL]
     scores = np.array([60.0])
-    lower_overall(scores, [OVERALL], FaultFallConfig())
+    join_scores(scores, [OVERALL], NO_FALL, HALO)
     assert scores.tolist() == [60.0]
+
+
+def _haloed(**scores: float) -> dict[str, float]:
+    alone = np.array([scores.get(str(d), 74.0) for d in DIMENSIONS])
+    join_scores(alone, RATINGS, NO_FALL, HALO)
+    return dict(zip(map(str, DIMENSIONS), alone.tolist(), strict=True))
+
+
+def test_dimensions_without_a_fault_fall_with_the_worst_and_artifact_does_not():
+    joined = _haloed(blur=24.0, noise=70.0)
+    assert joined["blur"] == 24.0
+    assert joined["color"] == pytest.approx(74.0 - 0.12 * 50.0)
+    # Half of what noise was said to lack itself is kept.
+    assert joined["noise"] == pytest.approx(74.0 - 0.5 * 4.0 - 0.12 * 50.0)
+    assert joined["artifact"] == 74.0
+    assert joined["overall"] == 74.0
+
+
+def test_a_dimension_with_a_fault_of_its_own_stays_and_between_there_is_a_passage():
+    kept, halfway, moved = (_haloed(noise=noise)["noise"] for noise in (54.0, 57.0, 60.0))
+    assert kept == 54.0
+    assert halfway == pytest.approx(57.0 + 0.5 * (0.5 * 17.0 - 0.12 * 17.0))
+    assert moved == pytest.approx(60.0 + 0.5 * 14.0 - 0.12 * 14.0)
+
+
+@given(
+    st.lists(st.floats(0, 80), min_size=6, max_size=6),
+    st.integers(0, 4),
+    st.floats(0, 30),
+)
+def test_a_worse_dimension_never_raises_itself_or_another(scores, which, fall):
+    joined = np.array([scores, scores])
+    joined[1, DIMENSIONS.index(FAULT_DIMENSIONS[which])] -= fall
+    join_scores(joined, RATINGS, CONFIG, HALO)
+    assert (joined[1] <= joined[0] + 1e-9).all()
+
+
+def test_one_dimension_alone_asks_for_the_others_where_it_falls_with_them():
+    blur = [questions.rating(Dimension.BLUR)]
+    asked = with_needed_ratings(blur, NO_FALL, HALO)
+    assert asked[0] == blur[0]
+    assert set(asked) == set(RATINGS) - {OVERALL}
+    artifact = [questions.rating(Dimension.ARTIFACT)]
+    assert with_needed_ratings(artifact, NO_FALL, HALO) == artifact
+    scores = np.array([24.0, *[74.0] * 4])
+    join_scores(scores, [*artifact, *(r for r in asked if r not in artifact)], NO_FALL, HALO)
+    assert scores == pytest.approx([24.0, *[68.0] * 4])
 
 
 levels = st.lists(st.floats(0.001, 1), min_size=5, max_size=5)
