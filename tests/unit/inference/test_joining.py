@@ -1,14 +1,20 @@
 """Overall falls by what other dimensions lack, they by the worst, and levels go along."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import finevq
+from conftest import ROOT
 from finevq.inference.joining import join_scores, moved_levels, with_needed_ratings
+from finevq.inference.loading import NANO_FOLDER
 from finevq.inference.population import Population
 from finevq.model.config import FaultFallConfig, HaloConfig
+from finevq.model.folder import read_config, write_config
 from finevq.prompts import questions
 from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, Dimension, level_index, levels_of
 
@@ -152,3 +158,22 @@ def test_asked_alone_overall_is_what_an_assessment_says(clips):
     said = session.assess(path).overall.score
     answer = session.ask(path, questions.scoring(Dimension.OVERALL).text)
     assert f"{said:.1f}" in answer or f"{said:.2f}" in answer, (said, answer)
+
+
+def test_a_folder_whose_configuration_has_a_halo_is_joined_by_it(tmp_path):
+    folder = shutil.copytree(NANO_FOLDER, tmp_path / "nano")
+    config = read_config(folder)
+    write_config(replace(config, halo=HaloConfig()), folder)
+    clip = str(ROOT / "examples" / "media" / "sample.mp4")
+    alone = finevq.load(str(folder)).assess(clip).dimensions
+    write_config(replace(config, halo=HALO), folder)
+    session = finevq.load(str(folder))
+    joined = session.assess(clip).dimensions
+    expected = np.array([alone[d].score for d in DIMENSIONS])
+    join_scores(expected, RATINGS, NO_FALL, HALO)
+    assert [joined[d].score for d in DIMENSIONS] == pytest.approx(expected.tolist(), abs=1e-4)
+    assert joined[Dimension.OVERALL].score == alone[Dimension.OVERALL].score
+    assert joined[Dimension.NOISE].score > alone[Dimension.NOISE].score + 0.5
+    # One dimension alone is joined with the others, too.
+    answer = session.ask(clip, questions.rating(Dimension.NOISE).text)
+    assert joined[Dimension.NOISE].level in answer
