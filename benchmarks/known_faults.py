@@ -26,7 +26,7 @@ import finevq
 from finevq.datasets.sources import find_sources
 from finevq.datasets.synthesis import SynthesisConfig, synthesize
 from finevq.datasets.synthetic import SyntheticClip, read_manifest
-from finevq.evaluation.correlation import residual_srcc, srcc
+from finevq.evaluation.correlation import residual_srcc, rmse, srcc
 from finevq.evaluation.uncertainty import bootstrap_interval
 from finevq.records import Assessment
 from finevq.vocabulary import FAULT_DIMENSIONS, Dimension, dimension_of
@@ -90,7 +90,7 @@ def of_dimension(
     numbers: dict[str, Any] = {
         "srcc": rounded(srcc(said, mos).value),
         "interval": [rounded(interval.low), rounded(interval.high)],
-        "rmse": rounded(np.sqrt(np.mean((said - mos) ** 2))),
+        "rmse": rounded(rmse(said, mos).value),
         "rmse_of_a_constant": rounded(mos.std()),
     }
     if dimension is Dimension.OVERALL:

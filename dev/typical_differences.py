@@ -1,4 +1,4 @@
-"""Measure how much faults change a typical photograph: the tables of `degradations/artifact.py`.
+"""Measure how much faults change a typical photograph: the tables `typical` of `visibility`.
 
     python dev/typical_differences.py PHOTOGRAPHS
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from finevq.datasets.degradations.catalogue import FAULTS, PixelFault
 from finevq.datasets.degradations.footage import Footage, Frames
+from finevq.datasets.degradations.visibility import difference
 from finevq.datasets.sources import PHOTO_SUFFIXES
 
 ATTRIBUTES = ("high saturation", "ringing", "moire", "other artifact")
@@ -45,9 +46,8 @@ def main() -> None:
                 for draw in range(NUM_DRAWS):
                     rng = np.random.default_rng([index, draw])
                     outcome = fault.apply(Footage(frames.copy(), 25.0), severity, rng)
-                    change = outcome.footage.frames[1].astype(np.float32) - frames[1]
                     kind = attribute, str(outcome.parameters.get("kind", ""))
-                    differences[kind][severity].append(float(np.sqrt(np.mean(change**2))))
+                    differences[kind][severity].append(difference(frames[1], outcome.footage))
     for (attribute, kind), by_severity in sorted(differences.items()):
         medians = ", ".join(f"{np.median(by_severity[severity]):.1f}" for severity in SEVERITIES)
         print(f"{attribute} {kind}: 0.0, {medians}")

@@ -137,8 +137,13 @@ class HaloConfig:
     faultless: float = 60.0
     """Score from which it has none; between, there is a passage."""
     clean: float = 74.0
-    """Score of a video that lacks nothing."""
-    dimensions: tuple[str, ...] = ("color", "noise", "blur", "temporal")
+    """Score of a video that lacks nothing. Source: likewise."""
+    dimensions: tuple[Literal["color", "noise", "artifact", "blur", "temporal"], ...] = (
+        "color",
+        "noise",
+        "blur",
+        "temporal",
+    )
     """Which fall so. Not artifact: what it lacks where it has no fault is the slight compression of
     every file, which is read better than the halo."""
 

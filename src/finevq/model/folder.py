@@ -5,6 +5,7 @@ Weights, configuration, tokenizer and calibration never travel apart.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,17 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
+def write_checksums(names: Sequence[str], folder: Path) -> None:
+    """Write the SHA-256 of some of a folder's files, as `sha256sum --check` reads them.
+
+    Args:
+        names: Paths below the folder.
+        folder: Where they are, and where `CHECKSUMS_FILE` goes.
+    """
+    lines = [f"{_digest(folder / name)}  {name}\n" for name in names]
+    (folder / CHECKSUMS_FILE).write_text("".join(lines), encoding="utf-8")
+
+
 def check_exported(folder: Path) -> None:
     """Check that weights and graphs are those that were exported together.
 
@@ -104,8 +116,7 @@ def check_exported(folder: Path) -> None:
         if name not in {WEIGHTS_FILE, VIDEO_ENCODER_FILE, DECODER_FILE}:
             continue
         try:
-            with open(folder / name, "rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = _digest(folder / name)
         except OSError as error:
             raise CheckpointError(f"{folder / name} cannot be read: {error}") from None
         if found != digest:
@@ -114,6 +125,11 @@ def check_exported(folder: Path) -> None:
                 f"is {found}, and {CHECKSUMS_FILE} says {digest}; copy the whole folder again, or "
                 "export it again"
             )
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write(values: dict[str, Any], path: Path) -> None:

@@ -3,7 +3,6 @@
 The card is written from the run's own files; no number in it is typed.
 """
 
-import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -227,9 +226,5 @@ def _write_checksums(folder: Path) -> tuple[str, ...]:
     names = sorted(
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
     )
-    lines = []
-    for name in names:
-        with (folder / name).open("rb") as file:
-            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
-    (folder / files.CHECKSUMS_FILE).write_text("".join(lines), encoding="utf-8")
+    files.write_checksums(names, folder)
     return (*names, files.CHECKSUMS_FILE)

@@ -4,7 +4,6 @@ Nothing here changes the weights but one thing: once its numbers are written dow
 opinions learns from the test photographs, too.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -247,7 +246,4 @@ def _write_checksums(folder: Path) -> None:
         files.VIDEO_ENCODER_FILE,
         files.DECODER_FILE,
     )
-    lines = [
-        f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names
-    ]
-    (folder / files.CHECKSUMS_FILE).write_text("".join(lines), encoding="utf-8")
+    files.write_checksums(names, folder)

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 import finevq
 from conftest import ROOT
+from finevq.datasets.degradations import labels
+from finevq.errors import CheckpointError
 from finevq.inference.joining import join_scores, moved_levels, with_needed_ratings
 from finevq.inference.loading import NANO_FOLDER
 from finevq.inference.population import Population
 from finevq.model.config import FaultFallConfig, HaloConfig
 from finevq.model.folder import read_config, write_config
+from finevq.model.presets import nano
 from finevq.prompts import questions
 from finevq.vocabulary import DIMENSIONS, FAULT_DIMENSIONS, Dimension, level_index, levels_of
 
@@ -81,6 +84,19 @@ def test_dimensions_without_a_fault_fall_with_the_worst_and_artifact_does_not():
     assert joined["noise"] == pytest.approx(74.0 - 0.5 * 4.0 - 0.12 * 50.0)
     assert joined["artifact"] == 74.0
     assert joined["overall"] == 74.0
+
+
+def test_the_halo_of_nano_is_the_one_that_its_labels_have():
+    halo = nano(vocabulary_size=100, context_token_id=1).halo
+    assert (halo.share, halo.clean) == (labels.HALO, labels.FINEVD_SCALE.clean)
+
+
+def test_a_halo_on_what_is_no_dimension_is_refused_as_the_folder_is_read(tmp_path):
+    config = nano(vocabulary_size=100, context_token_id=1)
+    wrong = HaloConfig(share=0.1, dimensions=("colour",))  # type: ignore[arg-type]  # on purpose
+    write_config(replace(config, halo=wrong), tmp_path)
+    with pytest.raises(CheckpointError, match=r"halo\.dimensions.*'colour'"):
+        read_config(tmp_path)
 
 
 def test_a_dimension_with_a_fault_of_its_own_stays_and_between_there_is_a_passage():

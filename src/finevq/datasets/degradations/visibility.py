@@ -24,6 +24,17 @@ def middle_frame(footage: Footage) -> _Frame:
     return frame.copy()
 
 
+def difference(before: _Frame, after: Footage) -> float:
+    """Return the root mean square difference, in code values, of the middle frame.
+
+    Args:
+        before: `middle_frame` before the fault.
+        after: The same footage with the fault.
+    """
+    change = after.frames[len(after.frames) // 2].astype(np.float32) - before
+    return float(np.sqrt(np.mean(change**2)))
+
+
 def visibility(before: _Frame, after: Footage, severity: float, typical: Sequence[float]) -> float:
     """Return the share of a severity that a content shows, .05..1.
 
@@ -34,8 +45,8 @@ def visibility(before: _Frame, after: Footage, severity: float, typical: Sequenc
         before: `middle_frame` before the fault.
         after: The same footage with the fault.
         severity: The planned one, 0..1.
-        typical: Root mean square difference of code values that the fault makes in a typical
-            photograph at severity 0, 1/4, 1/2, 3/4 and 1; `dev/typical_differences.py` measures it.
+        typical: `difference` that the fault makes in a typical photograph at severity 0, 1/4, 1/2,
+            3/4 and 1; `dev/typical_differences.py` measures it.
 
     >>> flat = np.full((8, 8, 3), 90, np.uint8)
     >>> visibility(flat, Footage(flat[None] + np.uint8(5), 25.0), 0.5, (0, 5, 10, 20, 40))
@@ -43,7 +54,5 @@ def visibility(before: _Frame, after: Footage, severity: float, typical: Sequenc
     """
     if severity <= 0:
         return 1.0
-    change = after.frames[len(after.frames) // 2].astype(np.float32) - before
-    difference = float(np.sqrt(np.mean(change**2)))
-    seen = float(np.interp(difference, typical, np.linspace(0.0, 1.0, len(typical))))
+    seen = float(np.interp(difference(before, after), typical, np.linspace(0.0, 1.0, len(typical))))
     return float(np.clip(seen / severity, _LEAST, 1.0))
